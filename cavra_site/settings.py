@@ -1,0 +1,221 @@
+"""Django's settings: one file, no variants. What may differ between machines comes from `env.read()`."""
+
+import warnings
+from typing import Any
+
+from csp.constants import NONE, SELF
+
+from cavra_site import database, env, keys
+
+ENV = env.read()
+BASE_DIR = env.BASE_DIR
+HOME = ENV.home
+
+# --- The project's own words: what the application reads ------------------------------------------------------------
+
+CAVRA_HOME = HOME
+CAVRA_CONNECTOR_CONFIG = ENV.connector_config
+CAVRA_FOUR_EYES = ENV.four_eyes
+CAVRA_DRY_RUN_MINUTES = ENV.dry_run_minutes
+
+# --- Django ---------------------------------------------------------------------------------------------------------
+
+SECRET_KEY_FILE = ENV.secret_key_file or HOME / "secret_key"
+SECRET_KEY = keys.read(SECRET_KEY_FILE)
+DEBUG = ENV.debug
+ALLOWED_HOSTS = ENV.allowed_hosts
+ROOT_URLCONF = "cavra_site.urls"
+WSGI_APPLICATION = "cavra_site.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en-gb"
+USE_I18N = False
+APPEND_SLASH = False
+
+INSTALLED_APPS = [
+    # Instead of django.contrib.admin: the same application with the Evidence Console as its site.
+    "rollback_audit.admin.apps.EvidenceConsoleConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "csp",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "django_q",
+    "rollback_audit.apps.RollbackAuditConfig",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+# No collectstatic: WhiteNoise reads the files where they are, once, at the start. There are few of them.
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+
+# --- Data -----------------------------------------------------------------------------------------------------------
+
+DATABASES = {
+    "default": database.django_settings(
+        ENV.database_url or database.SqliteAddress(HOME / "cavra.sqlite3"),
+        pool_size=ENV.database_pool,
+        test_folder=HOME,
+    )
+}
+
+CACHES: dict[str, dict[str, Any]] = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": ENV.redis_url,
+        "KEY_PREFIX": "cavra",
+    }
+    if ENV.redis_url
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+}
+
+# --- The doorbell (docs/architecture.md): ids only, results nowhere, every task safe to lose and safe to repeat ------
+
+_TASK_SECONDS = 600
+Q_CLUSTER: dict[str, Any] = {
+    "name": "cavra",
+    "label": "Task queue",
+    "workers": ENV.task_workers,
+    "timeout": _TASK_SECONDS,
+    # Counted from the moment a task is fetched, not begun: must outlast one task that waits and one that runs.
+    "retry": 3 * _TASK_SECONDS,
+    "queue_limit": 1,
+    "bulk": 1,
+    "poll": 0.2,
+    "ack_failures": True,
+    "max_attempts": 1,
+    "catch_up": False,
+    "save_limit": -1,
+    "log_level": "WARNING",
+    "orm": "default",
+}
+if ENV.redis_url:
+    del Q_CLUSTER["orm"]
+    Q_CLUSTER["redis"] = ENV.redis_url
+
+# --- Doors ----------------------------------------------------------------------------------------------------------
+
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rollback_audit.api.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_THROTTLE_CLASSES": [
+        "rest_framework.throttling.AnonRateThrottle",
+        "rest_framework.throttling.UserRateThrottle",
+    ],
+    "DEFAULT_THROTTLE_RATES": {"anon": ENV.anonymous_rate, "user": ENV.user_rate},
+    "EXCEPTION_HANDLER": "rollback_audit.api.errors.handle",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    "UNICODE_JSON": True,
+    "STRICT_JSON": True,
+}
+
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "CAVRA Rollback Audit",
+    "DESCRIPTION": "Governed retries for failed rollback drill audit deliveries.",
+    "VERSION": "0.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+}
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
+
+# --- Security -------------------------------------------------------------------------------------------------------
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+CSRF_TRUSTED_ORIGINS = ENV.trusted_origins
+SESSION_COOKIE_NAME = "cavra_session"
+CSRF_COOKIE_NAME = "cavra_csrf"
+SESSION_COOKIE_HTTPONLY = True
+CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = ENV.https
+if ENV.https:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60
+# Subdomains and the browsers' preload list are for the owner of the domain to decide, at the proxy.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+
+# --- Logs: one JSON object a line, declared keys only (cavra_site/logs.py) -------------------------------------------
+
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "cavra_site.logs.JsonLines"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "loggers": {
+        "cavra_site": {"level": ENV.log_level.upper()},
+        "rollback_audit": {"level": ENV.log_level.upper()},
+        # Django's own default handlers would print requests and mail tracebacks.
+        "django": {"handlers": [], "level": "WARNING", "propagate": True},
+        "django.request": {"level": "ERROR"},
+        "django.server": {"handlers": [], "level": "ERROR", "propagate": True},
+    },
+}
+
+# django-q2 2.x is not out yet; the cluster forks with its threads stopped.
+warnings.filterwarnings("ignore", message=".*use of fork.*", category=DeprecationWarning, module="multiprocessing.*")

@@ -1,0 +1,36 @@
+"""Tables: constraints, indexes, one-row facts. What spans rows lives in the engine."""
+
+from rollback_audit.models.access import Access, ApiToken, IdempotentRequest
+from rollback_audit.models.approvals import ApprovalDecision, ApprovalPlan, ApprovalPlanEntry, RetryAcknowledgement
+from rollback_audit.models.connectors import Connector
+from rollback_audit.models.deliveries import Delivery, DeliveryAttempt
+from rollback_audit.models.drills import DrillAcknowledgement, DrillRoute, DrillSchedule, NotificationPlan
+from rollback_audit.models.ledger import EvidenceEntry
+from rollback_audit.models.packages import DeliveryPlan, EvidencePackage
+from rollback_audit.models.plans import RetryDecision, RetryPlan
+from rollback_audit.models.runs import WorkerResult, WorkerRun, WorkerSchedule
+
+__all__ = [
+    "Access",
+    "ApiToken",
+    "ApprovalDecision",
+    "ApprovalPlan",
+    "ApprovalPlanEntry",
+    "Connector",
+    "Delivery",
+    "DeliveryAttempt",
+    "DeliveryPlan",
+    "DrillAcknowledgement",
+    "DrillRoute",
+    "DrillSchedule",
+    "EvidenceEntry",
+    "EvidencePackage",
+    "IdempotentRequest",
+    "NotificationPlan",
+    "RetryAcknowledgement",
+    "RetryDecision",
+    "RetryPlan",
+    "WorkerResult",
+    "WorkerRun",
+    "WorkerSchedule",
+]

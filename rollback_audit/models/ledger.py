@@ -1,0 +1,45 @@
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from rollback_audit.models.constraints import choices
+from rollback_audit.states import MetadataKind
+
+
+class EvidenceEntry(models.Model):
+    """One line of the evidence ledger, inserted in the transaction of the change it records and never changed.
+
+    `body` is the exact history row in RFC 8785 form; the other columns repeat parts of it so that it can be found. What sends
+    nothing to anybody leaves them empty.
+    """
+
+    entry_id = models.CharField(max_length=64, unique=True)
+    metadata_kind = models.CharField(max_length=96, choices=choices(MetadataKind))
+    created_at = models.DateTimeField()
+    actor = models.CharField(max_length=150)
+    source = models.CharField(max_length=96, blank=True)
+    provider = models.CharField(max_length=63, blank=True)
+    schedule_id = models.CharField(max_length=64, blank=True)
+    audit_id = models.CharField(max_length=64, blank=True)
+    delivery_id = models.CharField(max_length=64, blank=True)
+    acknowledgement_state = models.CharField(max_length=16, blank=True)
+    delivery_success = models.BooleanField(null=True, blank=True)
+    alert_level = models.CharField(max_length=16, blank=True)
+    cadence = models.CharField(max_length=64, blank=True)
+    body = models.TextField()
+
+    class Meta:
+        default_permissions = ()
+        ordering: ClassVar = ["-id"]
+        verbose_name_plural = "evidence entries"
+        indexes: ClassVar = [
+            # History filtered by kind, audit, delivery or schedule, newest first.
+            models.Index(fields=["metadata_kind", "id"], name="entry_by_kind"),
+            models.Index(fields=["audit_id", "id"], name="entry_by_audit", condition=~Q(audit_id="")),
+            models.Index(fields=["delivery_id", "id"], name="entry_by_delivery", condition=~Q(delivery_id="")),
+            models.Index(fields=["schedule_id", "id"], name="entry_by_schedule", condition=~Q(schedule_id="")),
+        ]
+
+    def __str__(self) -> str:
+        return self.entry_id

@@ -1,0 +1,88 @@
+"""What a rule may know. Everything here is frozen; the clock is always passed in.
+
+Facts and decisions are named tuples: a plan handles up to a million of them, and they cost a quarter of a dataclass.
+"""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from rollback_audit.states import Action, ConnectorStanding, FailureKind, ReasonCode
+
+
+class RetryPolicy(NamedTuple):
+    """How failures are retried. Minutes are whole; the contract's defaults and bounds."""
+
+    max_retry_attempts: int = 3
+    retry_delay_minutes: int = 15
+    backoff_multiplier: float = 2.0
+    max_delay_minutes: int = 1440
+    jitter_ratio: float = 0.0
+    allow_immediate_retry: bool = False
+    retry_unknown_outcome: bool = False
+
+
+DEFAULT_POLICY = RetryPolicy()
+
+
+class ConnectorFacts(NamedTuple):
+    """A connector as planning sees it. `revision` changes whenever its resolved configuration does."""
+
+    name: str
+    standing: ConnectorStanding
+    drops_repeats: bool
+    revision: str
+
+
+class DeliveryFacts(NamedTuple):
+    """A delivery that is neither delivered nor closed.
+
+    `attempt_count` counts every attempt, `failure_count` those that failed or whose outcome is unknown; `not_before` is
+    the receiver's Retry-After as a moment; `failed_status_codes` is a comma list, oldest first.
+    """
+
+    delivery_id: str
+    audit_id: str
+    provider: str
+    source: str
+    event_digest: str
+    in_flight: bool
+    attempt_count: int
+    failure_count: int
+    failure_kind: FailureKind | str | None
+    last_attempt_at: datetime
+    last_failed_at: datetime | None
+    not_before: datetime | None
+    failed_status_codes: str
+
+
+class Verdict(NamedTuple):
+    """The rule's word on one delivery. `next_retry_at` is None where no clock decides."""
+
+    action: Action
+    reason_code: ReasonCode
+    retry_delay_minutes: int
+    next_retry_at: datetime | None
+
+
+class Standing(NamedTuple):
+    """The part of a verdict that neither the clock nor the connector's standing can change.
+
+    `reason_code` is the row that strikes without them, None where the clock decides; `due_at` then says when.
+    """
+
+    reason_code: ReasonCode | None
+    retry_delay_minutes: int
+    due_at: datetime | None
+
+
+class Decision(NamedTuple):
+    """A verdict bound to what it was made from, ready to be stored and approved."""
+
+    action: Action
+    reason_code: ReasonCode
+    retry_count: int
+    retry_delay_minutes: int
+    next_retry_at: datetime | None
+    attempt_number: int
+    request_digest: str
+    decision_digest: str

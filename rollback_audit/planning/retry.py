@@ -1,0 +1,104 @@
+"""The retry rule: which failed delivery may be tried again, and when.
+
+One table, first match wins (docs/states.md shows it; tests/planning/test_retry.py holds the cases). The rule is split where the
+clock comes in: `standing` is what a failure alone decides and is stored with the delivery, `verdict` adds the connector
+and the clock.
+"""
+
+import hashlib
+import math
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+
+from rollback_audit.planning.facts import ConnectorFacts, DeliveryFacts, RetryPolicy, Standing, Verdict
+from rollback_audit.states import FAILURE_CLASS, Action, ConnectorStanding, FailureClass, FailureKind, ReasonCode
+
+REASONS: dict[ReasonCode, str] = {
+    ReasonCode.IN_FLIGHT: "An attempt is on the wire now.",
+    ReasonCode.RECEIVER_REJECTED: "The receiver refused the payload for good; sending it again would fail again.",
+    ReasonCode.ATTEMPTS_EXHAUSTED: "The policy's number of attempts is used up.",
+    ReasonCode.CONNECTOR_ON_HOLD: "The connector is on hold: disabled, unknown, or its credential or address was refused.",
+    ReasonCode.OUTCOME_UNKNOWN: "Nobody can tell whether the receiver has it, and the receiver does not drop repeats.",
+    ReasonCode.RETRY_AFTER: "The receiver asked to wait.",
+    ReasonCode.BACKOFF: "The policy's delay after the last failure has not passed.",
+    ReasonCode.DUE: "The delay has passed and nothing stands against a retry.",
+}
+
+_FINAL = frozenset(kind for kind, value in FAILURE_CLASS.items() if value is FailureClass.FINAL)
+_UNKNOWN = frozenset(kind for kind, value in FAILURE_CLASS.items() if value is FailureClass.UNKNOWN)
+
+
+@lru_cache(maxsize=4096)
+def _uncapped_minutes(retry_delay_minutes: int, backoff_multiplier: float, retry_count: int) -> Decimal:
+    # Decimal, because 10 * 1.1 is 11 minutes to a person and 11.000000000000002 to a float.
+    return retry_delay_minutes * Decimal(str(backoff_multiplier)) ** (retry_count - 1)
+
+
+def _jitter_share(delivery_id: str, provider: str, attempt_number: int) -> float:
+    """A number in [0, 1) that only the delivery and the attempt number decide."""
+    word = hashlib.sha256(f"cavra/jitter/v1\n{delivery_id}\n{provider}\n{attempt_number}".encode()).digest()
+    return int.from_bytes(word[:7], "big") / (1 << 56)
+
+
+def delay_minutes(facts: DeliveryFacts, policy: RetryPolicy) -> int:
+    """Whole minutes between the last failure and the next try.
+
+    delay x multiplier^(failures - 1), jitter added, then capped and rounded up: never sooner than the policy's word,
+    never later than its ceiling.
+    """
+    minutes = _uncapped_minutes(
+        policy.retry_delay_minutes, policy.backoff_multiplier, max(1, facts.failure_count)
+    )
+    if minutes >= policy.max_delay_minutes:
+        return policy.max_delay_minutes
+    if policy.jitter_ratio:
+        share = _jitter_share(facts.delivery_id, facts.provider, facts.attempt_count + 1)
+        minutes += minutes * Decimal(policy.jitter_ratio) * Decimal(share)
+    return min(math.ceil(minutes), policy.max_delay_minutes)
+
+
+def next_retry_at(facts: DeliveryFacts, policy: RetryPolicy) -> datetime | None:
+    """When the delivery may be tried again; None while it has no failure to count from.
+
+    The later of the policy's delay after the last failure and the receiver's Retry-After (RFC 9110, 10.2.3).
+    """
+    if facts.last_failed_at is None:
+        return None
+    due_at = facts.last_failed_at + timedelta(minutes=delay_minutes(facts, policy))
+    return due_at if facts.not_before is None or facts.not_before <= due_at else facts.not_before
+
+
+def standing(facts: DeliveryFacts, policy: RetryPolicy, *, drops_repeats: bool) -> Standing:
+    """What the failures alone decide: rows 2, 3 and 5 of the table, or the moment it falls due."""
+    minutes = delay_minutes(facts, policy)
+    kind = facts.failure_kind
+    if kind in _FINAL:
+        return Standing(ReasonCode.RECEIVER_REJECTED, minutes, None)
+    if facts.failure_count >= policy.max_retry_attempts:
+        return Standing(ReasonCode.ATTEMPTS_EXHAUSTED, minutes, None)
+    if kind in _UNKNOWN and not drops_repeats and not policy.retry_unknown_outcome:
+        return Standing(ReasonCode.OUTCOME_UNKNOWN, minutes, None)
+    return Standing(None, minutes, next_retry_at(facts, policy))
+
+
+def verdict(facts: DeliveryFacts, connector: ConnectorFacts, policy: RetryPolicy, *, now: datetime) -> Verdict:
+    """The contract's table, first match wins. `now` equal to the due moment is due."""
+    reason, minutes, due_at = standing(facts, policy, drops_repeats=connector.drops_repeats)
+    if facts.in_flight:
+        return Verdict(Action.WAIT, ReasonCode.IN_FLIGHT, minutes, None)
+    if reason is ReasonCode.RECEIVER_REJECTED or reason is ReasonCode.ATTEMPTS_EXHAUSTED:
+        return Verdict(Action.SUPPRESS, reason, minutes, None)
+    if connector.standing != ConnectorStanding.READY:
+        return Verdict(Action.WAIT, ReasonCode.CONNECTOR_ON_HOLD, minutes, None)
+    if reason is not None:
+        return Verdict(Action.WAIT, reason, minutes, None)
+    if due_at is not None and now < due_at:
+        held_by_receiver = facts.not_before is not None and due_at == facts.not_before
+        return Verdict(Action.WAIT, ReasonCode.RETRY_AFTER if held_by_receiver else ReasonCode.BACKOFF, minutes, due_at)
+    return Verdict(Action.RETRY, ReasonCode.DUE, minutes, due_at)
+
+
+def is_final(failure_kind: FailureKind | str) -> bool:
+    """Whether the receiver refused the payload for good."""
+    return failure_kind in _FINAL

@@ -1,0 +1,48 @@
+# Needs Python 3.11 or newer and make. Everything else is in requirements.lock and goes into .venv.
+#
+#   make run     console, API, worker and a demo receiver on 127.0.0.1; PORT and CAVRA_HOME move them
+#   make test    every test this machine can run; says which it could not, and why
+#   make lint    what CI asks of the code beside the tests
+
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+ifdef PORT
+export CAVRA_PORT := $(PORT)
+endif
+
+.PHONY: help setup run test lint format lock
+help:
+	@sed -n '3,5s/^#  //p' Makefile
+
+setup: $(INSTALLED)
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer was not found; name one with make PYTHON=..." >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+		--config-settings editable_mode=compat --editable .
+	@touch $@
+
+run: $(INSTALLED)
+	@exec $(BIN)/cavra demo
+
+test: $(INSTALLED)
+	@$(BIN)/python -m tests.everything
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m tests.production
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(INSTALLED)
+	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --upgrade pyproject.toml

@@ -1,0 +1,88 @@
+"""`make test`: every suite this machine can run, one after the other, and a line for each it could not.
+
+`python -m tests.everything SUITE ...` runs only the suites named.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests import postgres
+
+_NO_TESTS = 5
+_ALONE = "chaos or leak or e2e or benchmark"
+_PARALLEL = ("-n", "auto", "--dist", "worksteal")
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """`missing` says what keeps the suite from running here, or None. Those `on_demand` run only when named."""
+
+    name: str
+    arguments: tuple[str, ...]
+    missing: Callable[[], str | None] = lambda: None
+    on_postgresql: bool = False
+    on_demand: bool = False
+
+
+def _postgresql_missing() -> str | None:
+    if "CAVRA_DATABASE_URL" in os.environ or postgres.find("postgres"):
+        return None
+    return "no PostgreSQL server is installed and CAVRA_DATABASE_URL is not set"
+
+
+def _browser_missing() -> str | None:
+    if any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")):
+        return None
+    return "no Chromium is installed"
+
+
+SUITES = (
+    Suite("sqlite", ("-m", f"not ({_ALONE} or postgres)", *_PARALLEL)),
+    Suite("postgresql", ("-m", f"not ({_ALONE})", *_PARALLEL), _postgresql_missing, on_postgresql=True),
+    Suite("browser", ("-m", "e2e"), _browser_missing),
+    Suite("chaos", ("-m", "chaos"), on_demand=True),
+    Suite("leak", ("-m", "leak"), on_demand=True),
+)
+
+
+def main(wanted: list[str]) -> int:
+    outcomes: dict[str, str] = {}
+    failed = False
+    for suite in SUITES:
+        if (wanted and suite.name not in wanted) or (not wanted and suite.on_demand):
+            continue
+        reason = suite.missing()
+        if reason:
+            outcomes[suite.name] = f"not run: {reason}"
+            continue
+        print(f"== {suite.name}", flush=True)
+        code = _run(suite)
+        failed |= code not in {0, _NO_TESTS}
+        outcomes[suite.name] = {0: "passed", _NO_TESTS: "has no tests"}.get(code, "FAILED")
+    if not wanted:
+        outcomes |= {
+            suite.name: f"only when asked for: python -m tests.everything {suite.name}"
+            for suite in SUITES
+            if suite.on_demand
+        }
+    print("\n".join(f"{name:11} {outcome}" for name, outcome in outcomes.items()), flush=True)
+    return int(failed)
+
+
+def _run(suite: Suite) -> int:
+    command = [sys.executable, "-m", "pytest", *suite.arguments]
+    environment = {name: value for name, value in os.environ.items() if name != "CAVRA_DATABASE_URL"}
+    if not suite.on_postgresql:
+        return subprocess.call(command, env=environment)
+    if "CAVRA_DATABASE_URL" in os.environ:
+        return subprocess.call(command)
+    with postgres.server() as url:
+        return subprocess.call(command, env=environment | {"CAVRA_DATABASE_URL": url})
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

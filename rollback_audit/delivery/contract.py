@@ -110,23 +110,26 @@ class Send:
 
 
 class Connector(Protocol):
-    """One provider: a small module of pure functions."""
+    """One provider: a small module of pure functions (the module itself is the object, so it has no `self`).
+
+    `SECRETS` names the secrets it takes (`token` is configured as `token_env` or `token_file`), `OPTIONS` its other
+    keys and their types. `check` says which of them it cannot do without.
+    """
 
     PROVIDER: str
     CATEGORY: Category
     DROPS_REPEATS: bool
     MAX_BODY_BYTES: int
+    SECRETS: tuple[str, ...]
+    OPTIONS: Mapping[str, type]
 
-    @staticmethod
-    def check(settings: ConnectorSettings) -> None:
+    def check(self, settings: ConnectorSettings) -> None:
         """Raise ConfigurationProblem for a setting this provider needs and does not find."""
 
-    @staticmethod
-    def build(settings: ConnectorSettings, envelope: Envelope, *, now: datetime) -> WireRequest:
+    def build(self, settings: ConnectorSettings, envelope: Envelope, *, now: datetime) -> WireRequest:
         """The request that carries the envelope. Raises PayloadTooLarge over the vendor's limit."""
 
-    @staticmethod
-    def judge(status_code: int, body: bytes) -> Verdict:
+    def judge(self, status_code: int, body: bytes) -> Verdict:
         """What a complete answer means. `body` is at most 4 KiB and is dropped afterwards."""
 
 

@@ -1,0 +1,116 @@
+"""The connectors as an operator wrote them down (contract, section 4), checked and with their secrets resolved.
+
+A broken connector becomes a `Problem` and the others work. A problem names the file, the connector and the key, never a
+value: a value may be a secret that was put in the wrong place.
+"""
+
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from rollback_audit.delivery.contract import ConfigurationProblem, ConnectorSettings
+from rollback_audit.delivery.documents import UnreadableDocument, parse
+from rollback_audit.delivery.entries import settings_from
+from rollback_audit.delivery.sources import CONFIG_BYTES, Source, SourceReader
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a connector, or with `connector` None the whole file, cannot be used."""
+
+    file: str
+    connector: str | None
+    key: str
+    problem: str
+
+    def __str__(self) -> str:
+        place = f"connectors.{self.connector}.{self.key}" if self.connector else self.key
+        return f"{self.file}: {place} {self.problem}"
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Every connector that can be used, by name, and every problem with the others."""
+
+    settings: Mapping[str, ConnectorSettings] = field(default_factory=lambda: MappingProxyType({}))
+    problems: tuple[Problem, ...] = ()
+    sources: tuple[Source, ...] = ()
+
+    def is_stale(self) -> bool:
+        """Whether a file that was read has changed, come or gone since. Costs one stat a file."""
+        return any(Source.of(source.path) != source for source in self.sources)
+
+
+def load(path: Path | None, *, environ: Mapping[str, str], digest_key: bytes) -> Configuration:
+    """Read the file, its secret files and the environment. Never raises for what they hold; no path, no connectors."""
+    if path is None:
+        return Configuration()
+    reader = SourceReader(folder=path.parent, environ=environ)
+    content = reader.content(path, limit=CONFIG_BYTES)
+    try:
+        entries = _entries(content, suffix=path.suffix)
+    except ConfigurationProblem as found:
+        problem = Problem(file=path.name, connector=None, key=found.key, problem=found.problem)
+        return Configuration(problems=(problem,), sources=reader.sources)
+    settings: dict[str, ConnectorSettings] = {}
+    problems: list[Problem] = []
+    for name, entry in entries.items():
+        try:
+            settings[name] = _connector(name, entry, reader=reader, digest_key=digest_key)
+        except ConfigurationProblem as found:
+            problems.append(Problem(file=path.name, connector=name, key=found.key, problem=found.problem))
+    return Configuration(settings=MappingProxyType(settings), problems=tuple(problems), sources=reader.sources)
+
+
+def _entries(content: bytes | None, *, suffix: str) -> dict[str, Any]:
+    if content is None:
+        raise ConfigurationProblem("file", "cannot be read, or is over 1 MiB")
+    try:
+        document = parse(content, suffix=suffix)
+    except UnreadableDocument as found:
+        raise ConfigurationProblem("file", str(found)) from None
+    entries = document.pop("connectors", None)
+    if document:
+        raise ConfigurationProblem(
+            str(next(iter(document))), "is not a key we know; everything belongs under connectors"
+        )
+    if not isinstance(entries, dict):
+        raise ConfigurationProblem("connectors", "must be a table of connectors by name")
+    return entries
+
+
+def _connector(name: object, entry: object, *, reader: SourceReader, digest_key: bytes) -> ConnectorSettings:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ConfigurationProblem("name", "must be 1 to 63 of a-z, 0-9, - and _, the first a letter or a digit")
+    if not isinstance(entry, dict):
+        raise ConfigurationProblem("connector", "must be a table of keys")
+    settings, trust = settings_from(name, entry, reader=reader)
+    return replace(settings, digest=_digest(settings, trust=trust, key=digest_key))
+
+
+def _digest(settings: ConnectorSettings, *, trust: str | None, key: bytes) -> str:
+    """HMAC-SHA256 over all that decides what is sent, to whom and with which secret. `trust`: the CA file's digest."""
+    egress = settings.egress
+    covered = {
+        "name": settings.name,
+        "provider": settings.provider,
+        "enabled": settings.enabled,
+        "url": settings.url,
+        "secrets": dict(settings.secrets),
+        "options": dict(settings.options),
+        "headers": settings.headers,
+        "allow_networks": sorted(egress.allow_networks),
+        "allow_ports": sorted(egress.allow_ports),
+        "allow_plain_http": egress.allow_plain_http,
+        "trust": trust,
+    }
+    canonical = json.dumps(covered, sort_keys=True, separators=(",", ":")).encode()
+    return hmac.new(key, b"cavra.connector-settings.v1\0" + canonical, hashlib.sha256).hexdigest()

@@ -1,37 +1,91 @@
-"""Many rows in one statement, on either database. The only place that knows how they differ."""
+"""Many rows in one statement, on either database. The only place that knows how they differ.
 
-from collections.abc import Iterable, Sequence
+Rows are tuples in the order of the named columns (attnames); moments go through `moment`.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
+from django.db.models import Model
+
+Rows = Iterable[Sequence[Any]]
+
+
+def on_postgresql() -> bool:
+    return connection.vendor == "postgresql"
 
 
 def moment(value: datetime | None) -> datetime | str | None:
-    """A moment as the database's driver takes it in raw statements."""
+    """A moment as the database's driver takes it in a raw statement."""
     if value is None or connection.vendor == "postgresql":
         return value
     return value.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
 
 
 def read_moment(value: Any) -> datetime | None:
-    """A moment as a raw statement returned it, made aware."""
+    """A moment as a raw statement returned it, made aware (UTC)."""
+    if value is None:
+        return None
     if isinstance(value, str):
         return datetime.fromisoformat(value).replace(tzinfo=UTC)
-    return value if value is None else value.astimezone(UTC)
+    read: datetime = value.astimezone(UTC)
+    return read
 
 
-def insert(cursor: CursorWrapper, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Insert rows: COPY on PostgreSQL, one prepared statement on SQLite.
-
-    Values are the driver's own (see `moment`). Constraints and triggers apply as for any insert.
-    """
+def insert(cursor: CursorWrapper, model: type[Model], columns: Sequence[str], rows: Rows) -> None:
+    """Insert rows: COPY on PostgreSQL, one prepared statement on SQLite. Constraints apply as for any insert."""
+    table = model._meta.db_table
     names = ", ".join(f'"{name}"' for name in columns)
-    if connection.vendor == "postgresql":
+    if on_postgresql():
         with cursor.copy(f'COPY "{table}" ({names}) FROM STDIN') as copy:
             for row in rows:
                 copy.write_row(row)
         return
-    marks = ", ".join(["?"] * len(columns))
-    _sqlite_cursor(cursor).executemany(f'INSERT INTO "{table}" ({names}) VALUES ({marks})', rows)
+    marks = ", ".join(["%s"] * len(columns))
+    cursor.executemany(f'INSERT INTO "{table}" ({names}) VALUES ({marks})', rows)  # noqa: S608 - names are ours
+
+
+def update(cursor: CursorWrapper, model: type[Model], columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Update rows by primary key: each row is (pk, value, ...). One statement on PostgreSQL."""
+    if not rows:
+        return
+    table = model._meta.db_table
+    if on_postgresql():
+        fields = [model._meta.pk, *(model._meta.get_field(name.removesuffix("_id")) for name in columns)]
+        arrays = ", ".join(f"%s::{field.db_type(connection)}[]" for field in fields)  # type: ignore[union-attr]
+        named = ", ".join(f'"{name}"' for name in ("id", *columns))
+        assigned = ", ".join(f'"{name}" = v."{name}"' for name in columns)
+        cursor.execute(
+            f'UPDATE "{table}" AS t SET {assigned} FROM unnest({arrays}) AS v({named}) WHERE t.id = v.id',  # noqa: S608
+            [list(column) for column in zip(*rows, strict=True)],
+        )
+        return
+    assigned = ", ".join(f'"{name}" = %s' for name in columns)
+    cursor.executemany(
+        f'UPDATE "{table}" SET {assigned} WHERE id = %s',  # noqa: S608
+        [(*row[1:], row[0]) for row in rows],
+    )
+
+
+def any_of(values: Sequence[Any]) -> tuple[str, list[Any]]:
+    """SQL and parameters for `column <SQL>`: is one of many values, without a limit on their number."""
+    if on_postgresql():
+        return "= ANY(%s)", [list(values)]
+    marks = ", ".join(["%s"] * len(values))
+    return f"IN ({marks})", list(values)
+
+
+def lock_rows(*tables: str) -> str:
+    """Lock what a SELECT returns and pass over what others hold. SQLite's writer holds the whole database already."""
+    return f"FOR UPDATE OF {', '.join(tables)} SKIP LOCKED" if on_postgresql() else ""
+
+
+@contextmanager
+def streaming_cursor() -> Iterator[CursorWrapper]:
+    """A cursor that fetches in chunks: server-side on PostgreSQL, where it needs a transaction."""
+    with connection.chunked_cursor() as cursor:
+        yield cursor

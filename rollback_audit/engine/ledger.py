@@ -71,7 +71,7 @@ def row(kind: MetadataKind, *, signer: str, at: datetime, record: Any, **index: 
         created_at=at,
         signer=signer,
         metadata_kind=kind,
-        record=record if isinstance(record, dict) else jsonable(record),
+        record=jsonable(record),
         **index,
     )
 
@@ -79,7 +79,7 @@ def row(kind: MetadataKind, *, signer: str, at: datetime, record: Any, **index: 
 def append(rows: Iterable[HistoryRow]) -> None:
     """Insert history rows. Call it inside the transaction that makes the change."""
     with connection.cursor() as cursor:
-        bulk.insert(cursor, EvidenceEntry._meta.db_table, COLUMNS, [_columns(item) for item in rows])
+        bulk.insert(cursor, EvidenceEntry, COLUMNS, [_columns(item) for item in rows])
 
 
 def _columns(item: HistoryRow) -> tuple[Any, ...]:

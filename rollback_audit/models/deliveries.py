@@ -26,6 +26,7 @@ class Delivery(models.Model):
     audit_id = models.CharField(max_length=64)
     provider = models.CharField(max_length=63)
     source = models.CharField(max_length=96, choices=choices(Source))
+    event_digest = models.CharField(max_length=64)
     event_id = models.CharField(max_length=64, unique=True, help_text="The idempotency key, equal on every try.")
     state = models.CharField(max_length=16, choices=choices(DeliveryState))
     attempt_count = models.PositiveIntegerField(default=0)
@@ -71,7 +72,7 @@ class Delivery(models.Model):
         ]
         indexes: ClassVar = [
             # Planning streams what is open in the order of delivery keys; the dashboard groups the same rows.
-            models.Index(fields=["delivery_id"], name="delivery_open_by_key", condition=OPEN),
+            models.Index(fields=["delivery_id", "provider"], name="delivery_open_by_key", condition=OPEN),
             models.Index(
                 fields=["connector", "state", "blocked_by", "due_at"], name="delivery_open_standing", condition=OPEN
             ),

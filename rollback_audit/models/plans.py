@@ -1,5 +1,6 @@
 from typing import ClassVar
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.constraints import BaseConstraint
@@ -25,6 +26,9 @@ class RetryPlan(models.Model):
     alert_level = models.CharField(max_length=16, choices=choices(AlertLevel))
     generated_by = models.CharField(max_length=128)
     actor = models.CharField(max_length=150)
+    maker = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
     generated_at = models.DateTimeField()
 
     class Meta:

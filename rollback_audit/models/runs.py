@@ -63,6 +63,7 @@ class WorkerRun(models.Model):
     actor = models.CharField(max_length=150)
     generated_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True, blank=True)
+    driven_until = models.DateTimeField(null=True, blank=True, help_text="A worker is at it until then.")
     completed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

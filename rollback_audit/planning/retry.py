@@ -30,9 +30,12 @@ _UNKNOWN = frozenset(kind for kind, value in FAILURE_CLASS.items() if value is F
 
 
 @lru_cache(maxsize=4096)
-def _uncapped_minutes(retry_delay_minutes: int, backoff_multiplier: float, retry_count: int) -> Decimal:
+def _delay_without_jitter(
+    retry_delay_minutes: int, backoff_multiplier: float, max_delay_minutes: int, retry_count: int
+) -> Decimal:
     # Decimal, because 10 * 1.1 is 11 minutes to a person and 11.000000000000002 to a float.
-    return retry_delay_minutes * Decimal(str(backoff_multiplier)) ** (retry_count - 1)
+    uncapped = retry_delay_minutes * Decimal(str(backoff_multiplier)) ** (retry_count - 1)
+    return min(uncapped, Decimal(max_delay_minutes))
 
 
 def _jitter_share(delivery_id: str, provider: str, attempt_number: int) -> float:
@@ -47,11 +50,9 @@ def delay_minutes(facts: DeliveryFacts, policy: RetryPolicy) -> int:
     delay x multiplier^(failures - 1), jitter added, then capped and rounded up: never sooner than the policy's word,
     never later than its ceiling.
     """
-    minutes = _uncapped_minutes(
-        policy.retry_delay_minutes, policy.backoff_multiplier, max(1, facts.failure_count)
+    minutes = _delay_without_jitter(
+        policy.retry_delay_minutes, policy.backoff_multiplier, policy.max_delay_minutes, max(1, facts.failure_count)
     )
-    if minutes >= policy.max_delay_minutes:
-        return policy.max_delay_minutes
     if policy.jitter_ratio:
         share = _jitter_share(facts.delivery_id, facts.provider, facts.attempt_count + 1)
         minutes += minutes * Decimal(policy.jitter_ratio) * Decimal(share)
@@ -98,7 +99,3 @@ def verdict(facts: DeliveryFacts, connector: ConnectorFacts, policy: RetryPolicy
         return Verdict(Action.WAIT, ReasonCode.RETRY_AFTER if held_by_receiver else ReasonCode.BACKOFF, minutes, due_at)
     return Verdict(Action.RETRY, ReasonCode.DUE, minutes, due_at)
 
-
-def is_final(failure_kind: FailureKind | str) -> bool:
-    """Whether the receiver refused the payload for good."""
-    return failure_kind in _FINAL

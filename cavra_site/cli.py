@@ -5,19 +5,31 @@ import sys
 
 from django.core.management import execute_from_command_line
 
-from cavra_site import env, keys
+from cavra_site import env, keys, processes
 
 # These make what is missing: the signing key has to be there before Django loads.
 _MAKE_KEYS = {"demo", "migrate", "up"}
 
 
 def main() -> None:
+    processes.end_with_parent()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cavra_site.settings")
+    verb = sys.argv[1] if len(sys.argv) > 1 else "help"
     try:
-        environment = env.read()
-    except env.EnvironmentProblem as problem:
+        _prepare(verb)
+    except (env.EnvironmentProblem, OSError) as problem:
         sys.exit(f"cavra: {problem}")
+    execute_from_command_line(["cavra", *sys.argv[1:]])
+
+
+def _prepare(verb: str) -> None:
+    environment = env.read()
     environment.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if len(sys.argv) > 1 and sys.argv[1] in _MAKE_KEYS:
+    if verb in _MAKE_KEYS:
         keys.ensure(environment.secret_key_file or environment.home / "secret_key")
-    execute_from_command_line(sys.argv)
+    if verb == "demo" and environment.connector_config is None:
+        os.environ["CAVRA_CONNECTOR_CONFIG"] = str(environment.home / "demo-connectors.json")
+
+
+if __name__ == "__main__":
+    main()

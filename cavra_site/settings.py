@@ -121,11 +121,10 @@ Q_CLUSTER: dict[str, Any] = {
     "catch_up": False,
     "save_limit": -1,
     "log_level": "WARNING",
+    "broker_class": "cavra_site.doorbell.RedisDoorbell" if ENV.redis_url else "cavra_site.doorbell.DatabaseDoorbell",
     "orm": "default",
+    "redis": ENV.redis_url,
 }
-if ENV.redis_url:
-    del Q_CLUSTER["orm"]
-    Q_CLUSTER["redis"] = ENV.redis_url
 
 # --- Doors ----------------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ Version = tuple[int, ...]
 # The WAL reset race (two connections checkpointing and resetting the log at once) can corrupt a database.
 # https://sqlite.org/wal.html, "The WAL Reset Bug": fixed in 3.51.3, and in the branches 3.44 and 3.50.
 _FIXED_FROM = (3, 51, 3)
-_FIXED_BRANCHES = {(3, 44): 6, (3, 50): 7}
+_FIXED_BRANCHES: dict[Version, int] = {(3, 44): 6, (3, 50): 7}
 
 
 def prefer_newest_library() -> None:

@@ -1,0 +1,180 @@
+"""The demo's receiver: a real HTTP server that can be in an outage, and keeps its own record of what arrived.
+
+It speaks Standard Webhooks (`POST /webhook`) and Splunk's HTTP Event Collector (`POST /services/collector/event`), both
+as far as a sender can see. Its state is two files in a folder, so that the operator's commands need no connection.
+"""
+
+import html
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+WEBHOOK_PATH = "/webhook"
+COLLECTOR_PATH = "/services/collector/event"
+_MAX_BODY_BYTES = 2 * 1024 * 1024
+_SHOWN = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One request that reached the receiver. `taken` is false for one it answered with 503."""
+
+    at: str
+    door: str
+    idempotency_key: str
+    taken: bool
+
+
+class Record:
+    """What arrived, and whether there is an outage. Every process that knows the folder sees the same."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._arrivals = folder / "arrivals.jsonl"
+        self._recovered = folder / "recovered"
+        self._lock = Lock()
+
+    @property
+    def in_outage(self) -> bool:
+        return not self._recovered.exists()
+
+    def recover(self) -> None:
+        self._recovered.touch()
+
+    def begin_outage(self) -> None:
+        self._recovered.unlink(missing_ok=True)
+
+    def add(self, arrival: Arrival) -> None:
+        with self._lock, self._arrivals.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(arrival)) + "\n")
+
+    def arrivals(self) -> list[Arrival]:
+        if not self._arrivals.exists():
+            return []
+        return [Arrival(**json.loads(line)) for line in self._arrivals.read_text(encoding="utf-8").splitlines()]
+
+    def summary(self) -> dict[str, Any]:
+        """Counts, every arrival, and how often each idempotency key arrived and was taken."""
+        arrivals = self.arrivals()
+        taken = Counter(arrival.idempotency_key for arrival in arrivals if arrival.taken)
+        tries = Counter(arrival.idempotency_key for arrival in arrivals)
+        return {
+            "in_outage": self.in_outage,
+            "arrived": len(arrivals),
+            "taken": sum(taken.values()),
+            "keys": {key: {"arrived": count, "taken": taken[key]} for key, count in tries.items()},
+            "arrivals": [asdict(arrival) for arrival in arrivals],
+        }
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    record: Record
+
+    def do_GET(self) -> None:
+        if self.path == "/record":
+            self._answer(HTTPStatus.OK, json.dumps(self.record.summary()), "application/json")
+        elif self.path == "/":
+            self._answer(HTTPStatus.OK, _page(self.record), "text/html; charset=utf-8")
+        else:
+            self._answer(HTTPStatus.NOT_FOUND, "{}", "application/json")
+
+    def do_POST(self) -> None:
+        body = self._body()
+        if body is None:
+            self.close_connection = True
+            self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "{}", "application/json")
+        elif self.path == WEBHOOK_PATH:
+            self._take("webhook", self.headers.get("webhook-id", ""), "{}")
+        elif self.path == COLLECTOR_PATH:
+            self._take("splunk", _collector_key(body), json.dumps({"text": "Success", "code": 0}))
+        elif self.path in {"/recover", "/outage"}:
+            self.record.recover() if self.path == "/recover" else self.record.begin_outage()
+            self._answer(HTTPStatus.SEE_OTHER, "", "text/plain", location="/")
+        else:
+            self._answer(HTTPStatus.NOT_FOUND, "{}", "application/json")
+
+    def _take(self, door: str, key: str, answer: str) -> None:
+        taken = not self.record.in_outage
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self.record.add(Arrival(at=now, door=door, idempotency_key=key[:200], taken=taken))
+        if taken:
+            self._answer(HTTPStatus.OK, answer, "application/json")
+        else:
+            self._answer(HTTPStatus.SERVICE_UNAVAILABLE, "{}", "application/json")
+
+    def _body(self) -> bytes | None:
+        length = self.headers.get("Content-Length", "0")
+        if not length.isdecimal() or int(length) > _MAX_BODY_BYTES or "Transfer-Encoding" in self.headers:
+            return None
+        return self.rfile.read(int(length))
+
+    def _answer(self, status: HTTPStatus, text: str, content_type: str, *, location: str | None = None) -> None:
+        body = text.encode()
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        if location:
+            self.send_header("Location", location)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Nothing: the record is the log."""
+
+
+def _collector_key(body: bytes) -> str:
+    try:
+        return str(json.loads(body)["fields"]["idempotency_key"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def server(*, port: int, folder: Path) -> ThreadingHTTPServer:
+    """A receiver on 127.0.0.1, not started yet. Port 0 takes any that is free."""
+    handler = type("Handler", (_Handler,), {"record": Record(folder)})
+    return ThreadingHTTPServer(("127.0.0.1", port), handler)
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Demo receiver</title>
+<style>
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }}
+table {{ border-collapse: collapse; width: 100% }}
+th, td {{ text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #ccc; overflow-wrap: anywhere }}
+button {{ font: inherit; padding: .4rem 1rem }}
+</style>
+<h1>Demo receiver: {state}</h1>
+<p>{explanation}</p>
+<form method="post" action="/{action}"><button>{button}</button></form>
+<h2>What arrived</h2>
+<p>{arrived} requests, {taken} of them taken. The newest first; the whole <a href="/record">record as JSON</a>.</p>
+<table><thead><tr><th>Time<th>Door<th>Idempotency key<th>Answer</tr></thead><tbody>{rows}</tbody></table>
+</html>
+"""
+
+
+def _page(record: Record) -> str:
+    arrivals = record.arrivals()
+    outage = record.in_outage
+    rows = "".join(
+        f"<tr><td>{html.escape(arrival.at)}<td>{html.escape(arrival.door)}"
+        f"<td>{html.escape(arrival.idempotency_key)}<td>{'taken' if arrival.taken else '503'}</tr>"
+        for arrival in reversed(arrivals[-_SHOWN:])
+    )
+    return _PAGE.format(
+        state="in an outage" if outage else "working",
+        explanation="Every delivery is answered with 503." if outage else "Every delivery is taken.",
+        action="recover" if outage else "outage",
+        button="Recover" if outage else "Begin an outage",
+        arrived=len(arrivals),
+        taken=sum(arrival.taken for arrival in arrivals),
+        rows=rows,
+    )

@@ -1,0 +1,137 @@
+"""What doors read, newest first. They filter and page these; presenters need no further query for a row.
+
+Notes and wire bodies stay behind: they are deferred, so that no list carries them by accident.
+"""
+
+from django.db.models import QuerySet
+
+from rollback_audit.models import (
+    ApprovalDecision,
+    ApprovalPlan,
+    Connector,
+    Delivery,
+    DeliveryAttempt,
+    DeliveryPlan,
+    DrillAcknowledgement,
+    DrillRoute,
+    DrillSchedule,
+    EvidenceEntry,
+    EvidencePackage,
+    NotificationPlan,
+    RetryAcknowledgement,
+    RetryDecision,
+    RetryPlan,
+    WorkerResult,
+    WorkerRun,
+    WorkerSchedule,
+)
+from rollback_audit.states import MetadataKind
+
+# Kinds that history shows only when asked for by name: no CAVRA record has them.
+LEDGER_ONLY = frozenset(
+    {
+        MetadataKind.SCHEDULE_CHANGED,
+        MetadataKind.ATTEMPT_SENDING,
+        MetadataKind.POSSIBLE_DUPLICATE,
+        MetadataKind.LATE_RESULT,
+        MetadataKind.RUN_QUEUED,
+        MetadataKind.CONNECTOR_CHANGED,
+    }
+)
+
+
+def schedules() -> QuerySet[DrillSchedule]:
+    return DrillSchedule.objects.order_by("-id")
+
+
+def notification_plans() -> QuerySet[NotificationPlan]:
+    return NotificationPlan.objects.order_by("-id")
+
+
+def routes() -> QuerySet[DrillRoute]:
+    return DrillRoute.objects.select_related("plan", "schedule").order_by("-id")
+
+
+def acknowledgements() -> QuerySet[DrillAcknowledgement]:
+    return DrillAcknowledgement.objects.select_related("route__plan", "route__schedule").defer("notes").order_by("-id")
+
+
+def packages() -> QuerySet[EvidencePackage]:
+    """Evidence of every kind; filter by `source`."""
+    return EvidencePackage.objects.order_by("-id")
+
+
+def delivery_plans() -> QuerySet[DeliveryPlan]:
+    return DeliveryPlan.objects.select_related("package").defer("event", "package__record").order_by("-id")
+
+
+def deliveries() -> QuerySet[Delivery]:
+    return Delivery.objects.order_by("-id")
+
+
+def attempts() -> QuerySet[DeliveryAttempt]:
+    return (
+        DeliveryAttempt.objects.select_related("delivery", "approval", "result__run")
+        .defer("approval__notes")
+        .order_by("-id")
+    )
+
+
+def plans() -> QuerySet[RetryPlan]:
+    return RetryPlan.objects.order_by("-id")
+
+
+def decisions() -> QuerySet[RetryDecision]:
+    return RetryDecision.objects.select_related("plan", "delivery").order_by("-id")
+
+
+def retry_acknowledgements() -> QuerySet[RetryAcknowledgement]:
+    return (
+        RetryAcknowledgement.objects.select_related("decision__plan", "decision__delivery")
+        .defer("notes")
+        .order_by("-id")
+    )
+
+
+def approval_plans() -> QuerySet[ApprovalPlan]:
+    return ApprovalPlan.objects.select_related("retry_plan").order_by("-id")
+
+
+def approval_decisions() -> QuerySet[ApprovalDecision]:
+    return (
+        ApprovalDecision.objects.select_related("approval_plan__retry_plan", "retry_decision", "delivery", "approver")
+        .defer("notes")
+        .order_by("-id")
+    )
+
+
+def runs() -> QuerySet[WorkerRun]:
+    return WorkerRun.objects.select_related("retry_plan", "worker_schedule").order_by("-id")
+
+
+def results() -> QuerySet[WorkerResult]:
+    return (
+        WorkerResult.objects.select_related(
+            "run", "decision__plan", "delivery__plan__package", "approval__approval_plan", "attempt"
+        )
+        .defer("delivery__plan__event", "delivery__plan__package__record", "approval__notes")
+        .order_by("-id")
+    )
+
+
+def connectors() -> QuerySet[Connector]:
+    return Connector.objects.order_by("-id")
+
+
+def worker_schedules() -> QuerySet[WorkerSchedule]:
+    return WorkerSchedule.objects.order_by("-id")
+
+
+def history() -> QuerySet[EvidenceEntry]:
+    """Every line of the ledger. Doors that were not asked for a kind pass it through `records_only`."""
+    return EvidenceEntry.objects.order_by("-id")
+
+
+def records_only(entries: QuerySet[EvidenceEntry]) -> QuerySet[EvidenceEntry]:
+    """Without the lines that only the ledger knows."""
+    return entries.exclude(metadata_kind__in=[kind.value for kind in LEDGER_ONLY])

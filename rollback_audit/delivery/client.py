@@ -10,33 +10,25 @@ import socket
 import time
 from collections import deque
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
 import certifi
 import pycurl
 
-from rollback_audit.delivery.contract import Send, Settlement, Verdict
+from rollback_audit.delivery.answer import Answer
+from rollback_audit.delivery.contract import Send, Settlement
 from rollback_audit.delivery.failures import failure_of
 from rollback_audit.delivery.outbound import METHODS, Route, header_lines, route_for
-from rollback_audit.delivery.retry_after import seconds_from
-from rollback_audit.delivery.statuses import is_error, is_success, outcome_of, verdict_for
+from rollback_audit.delivery.statuses import FINAL, outcome_of
 from rollback_audit.states import FailureKind, Outcome
 
-KEPT_BODY_BYTES = 4 * 1024
-# The rest of a longer answer is read and dropped, so that an error page does not turn a refusal into an unknown. Past
-# this the exchange is cut, and then its outcome is unknown whatever the status said: only a whole answer counts.
-READ_BODY_BYTES = 256 * 1024
-# Over all header lines of an exchange, those of interim answers included.
-READ_HEADER_BYTES = 64 * 1024
-READ_HEADER_LINES = 256
 # Servers drop idle connections after two seconds (gunicorn) to 75 (nginx). A request that meets a closing connection
 # may or may not have been read, so we only reuse connections that are younger than any of them.
 IDLE_SECONDS = 1
 DNS_CACHE_SECONDS = 60
 
-
+_ROOTS = certifi.where()
 _GO_ON: int = pycurl.PREREQFUNC_OK
 _ABORT: int = pycurl.PREREQFUNC_ABORT
 
@@ -49,6 +41,7 @@ class _Exchange:
         self._timeout_ms = 0
         self._send: Send
         self._route: Route
+        self._answer = Answer()
         self.handle = handle = pycurl.Curl()
         for option, value in (
             (pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1),
@@ -67,8 +60,8 @@ class _Exchange:
             (pycurl.SSL_VERIFYHOST, 2),
             (pycurl.OPENSOCKETFUNCTION, self._open_socket),
             (pycurl.PREREQFUNCTION, self._before_request),
-            (pycurl.HEADERFUNCTION, self._read_header),
-            (pycurl.WRITEFUNCTION, self._read_body),
+            (pycurl.HEADERFUNCTION, self._answer.read_header),
+            (pycurl.WRITEFUNCTION, self._answer.read_body),
         ):
             handle.setopt(option, value)
         handle.unsetopt(pycurl.CAPATH)
@@ -76,14 +69,11 @@ class _Exchange:
     def load(self, send: Send, route: Route, lines: list[str], submitted_at: float) -> None:
         """Make the handle carry this request. Options that have not changed since its last one are left alone."""
         self._send, self._route, self._submitted_at = send, route, submitted_at
-        self._header_bytes = self._header_count = self._body_bytes = 0
         self._request_begun = self._dialled = self._forbidden = False
-        self._answer_date: str | None = None
-        self._retry_after: str | None = None
-        self._body = b""
+        self._answer.clear()
         request, handle = send.request, self.handle
         timeout_ms = max(1, int(send.timeout_seconds * 1000))
-        trust = send.egress.ca_file or certifi.where()
+        trust = send.egress.ca_file or _ROOTS
         if request.url != self._url:
             handle.setopt(pycurl.URL, request.url)
             self._url = request.url
@@ -122,30 +112,10 @@ class _Exchange:
         self._request_begun = True
         return _GO_ON
 
-    def _read_header(self, line: bytes) -> int | None:
-        self._header_bytes += len(line)
-        self._header_count += 1
-        if self._header_bytes > READ_HEADER_BYTES or self._header_count > READ_HEADER_LINES:
-            return 0
-        first = line[:1]
-        if first in b"rR" and line[:12].lower() == b"retry-after:":
-            self._retry_after = line[12:].decode("latin-1")
-        elif first in b"dD" and line[:5].lower() == b"date:":
-            self._answer_date = line[5:].decode("latin-1")
-        return None
-
-    def _read_body(self, chunk: bytes) -> int | None:
-        self._body_bytes += len(chunk)
-        if self._body_bytes > READ_BODY_BYTES:
-            return 0
-        if len(self._body) < KEPT_BODY_BYTES:
-            self._body = (self._body + chunk)[:KEPT_BODY_BYTES]
-        return None
-
     def settle(self, error: int) -> Settlement:
         """What became of the exchange; `error` is libcurl's code, 0 for an answer that was read to its end."""
-        status_code = self.handle.getinfo(pycurl.RESPONSE_CODE) or None
-        wait: int | None = None
+        status_code: int | None = self.handle.getinfo(pycurl.RESPONSE_CODE) or None
+        retry_after_seconds: int | None = None
         kind: FailureKind | None
         if error or status_code is None:
             outcome, kind = failure_of(
@@ -155,25 +125,17 @@ class _Exchange:
                 forbidden=self._forbidden and not self._dialled,
             )
         else:
-            verdict = self._verdict(status_code)
+            verdict = self._answer.verdict(status_code, self._send.judge)
             outcome, kind = outcome_of(status_code, verdict), verdict.failure_kind
-            if self._retry_after is not None and is_error(status_code):
-                wait = seconds_from(self._retry_after, answer_date=self._answer_date, now=datetime.now(tz=UTC))
+            retry_after_seconds = self._answer.retry_after_seconds(status_code)
         return Settlement(
             key=self._send.key,
             outcome=outcome,
             failure_kind=kind,
-            status_code=status_code,
-            retry_after_seconds=wait,
+            status_code=status_code if status_code in FINAL else None,
+            retry_after_seconds=retry_after_seconds,
             duration_ms=_elapsed_ms(self._submitted_at),
         )
-
-    def _verdict(self, status_code: int) -> Verdict:
-        try:
-            verdict = self._send.judge(status_code, self._body)
-        except Exception:  # a judge that a body tripped; its message may quote the body
-            verdict = Verdict(failure_kind=FailureKind.ANSWER_MALFORMED)
-        return verdict if is_success(status_code) or not verdict.confirmed else verdict_for(status_code)
 
 
 class Client:

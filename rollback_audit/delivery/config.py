@@ -66,7 +66,7 @@ def load(path: Path | None, *, environ: Mapping[str, str], digest_key: bytes) ->
         try:
             settings[name] = _connector(name, entry, reader=reader, digest_key=digest_key)
         except ConfigurationProblem as found:
-            problems.append(Problem(file=path.name, connector=name, key=found.key, problem=found.problem))
+            problems.append(Problem(file=path.name, connector=_shown(name), key=found.key, problem=found.problem))
     return Configuration(settings=MappingProxyType(settings), problems=tuple(problems), sources=reader.sources)
 
 
@@ -94,6 +94,11 @@ def _connector(name: object, entry: object, *, reader: SourceReader, digest_key:
         raise ConfigurationProblem("connector", "must be a table of keys")
     settings, trust = settings_from(name, entry, reader=reader)
     return replace(settings, digest=_digest(settings, trust=trust, key=digest_key))
+
+
+def _shown(name: object) -> str:
+    """A name fit for a message, whatever stands there instead of one."""
+    return "".join(character if character.isprintable() else "?" for character in str(name)[:80])
 
 
 def _digest(settings: ConnectorSettings, *, trust: str | None, key: bytes) -> str:

@@ -17,7 +17,7 @@ _URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<port>[0-9]{1,5}))?"
     r"(?P<rest>[/?][!$%&'()*+,\-./0-9:;=?@A-Z_a-z~\[\]]*)?"
 )
-_HEADER_LINES = re.compile(r"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:: [\t\x20-\x7e]+|;)\n)*")
+_HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +73,10 @@ def header_lines(request: WireRequest) -> list[str] | None:
     """The request's headers as libcurl takes them; None where one could break out of its line or is not ASCII."""
     # libcurl reads "Name:" as "leave this header out", and "Name;" as an empty one.
     lines = [f"{name}: {value}" if value else f"{name};" for name, value in request.headers]
-    return lines if _HEADER_LINES.fullmatch("\n".join([*lines, ""])) else None
+    joined = "".join(lines)
+    return lines if joined.isascii() and joined.isprintable() else None
 
 
 def is_header(name: str, value: str) -> bool:
-    """Whether this is one header and cannot become two."""
-    return bool(value) and header_lines(WireRequest(method="", url="", headers=((name, value),), body=b"")) is not None
+    """Whether this is one well-formed header of printable ASCII (RFC 9110, 5.1), and cannot become two."""
+    return bool(_HEADER_NAME.fullmatch(name)) and value.isascii() and value.isprintable() and bool(value.strip())

@@ -5,6 +5,7 @@ from rollback_audit.states import FAILURE_CLASS, FailureClass, FailureKind, Outc
 
 CONFIRMED = Verdict(failure_kind=None)
 
+FINAL = range(200, 600)
 _SUCCESS = range(200, 300)
 _ERROR = range(400, 600)
 _SERVER_ERROR = range(500, 600)

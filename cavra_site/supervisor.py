@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Protocol
 
 from django.db import InterfaceError, OperationalError, close_old_connections
 
@@ -48,7 +49,7 @@ class Cluster:
         elif not self._child.running:
             logger.error("cluster_ended", extra={"pid": self._child.pid})
             self._abandon(grace_seconds=0)
-        elif self._stalled():
+        elif is_stalled(self._folder, workers=self._workers, task_seconds=self._task_seconds):
             logger.error("cluster_stalled", extra={"pid": self._child.pid})
             # It has no task to finish, or cannot finish it; leases and fences make the killing safe.
             self._abandon(grace_seconds=2)
@@ -67,7 +68,7 @@ class Cluster:
         (self._folder / doorbell.BEAT_FILE).touch()
         (self._folder / doorbell.GUARD_FILE).touch()
         self._started_at = time.monotonic()
-        self._child = Child("qcluster", environ={doorbell.WATCH_FOLDER: str(self._folder)})
+        self._child = Child("qcluster", "--skip-checks", environ={doorbell.WATCH_FOLDER: str(self._folder)})
         logger.info("cluster_started", extra={"pid": self._child.pid})
 
     def _abandon(self, *, grace_seconds: float) -> None:
@@ -77,46 +78,58 @@ class Cluster:
         self._not_before = time.monotonic() + _back_off(self._restarts)
         self._restarts += 1
 
-    def _stalled(self) -> bool:
-        if self._age(doorbell.GUARD_FILE) > STALLED_AFTER_SECONDS:
-            return True
-        # A pulse also waits where every worker has a task, which may take as long as a task may.
-        return self._age(doorbell.BEAT_FILE) > STALLED_AFTER_SECONDS and self._busy_workers() < self._workers
 
-    def _busy_workers(self) -> int:
-        ages = (self._age(file.name) for file in self._folder.glob(f"{doorbell.TASK_PREFIX}*"))
-        return sum(age < self._task_seconds for age in ages)
+def is_stalled(folder: Path, *, workers: int, task_seconds: float) -> bool:
+    """Whether the cluster that leaves its signs in the folder has stopped working."""
+    if _age(folder / doorbell.GUARD_FILE) > STALLED_AFTER_SECONDS:
+        return True
+    # A pulse also waits where every worker has a task, for as long as a task may take.
+    tasks = [_age(file) for file in folder.glob(f"{doorbell.TASK_PREFIX}*")]
+    busy = sum(age < task_seconds for age in tasks)
+    return _age(folder / doorbell.BEAT_FILE) > STALLED_AFTER_SECONDS and busy < workers
 
-    def _age(self, name: str) -> float:
-        try:
-            return time.time() - (self._folder / name).stat().st_mtime
-        except FileNotFoundError:
-            return 0.0
+
+def _age(file: Path) -> float:
+    """Seconds since the file was touched; 0 for one that has just gone."""
+    try:
+        return time.time() - file.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def run(
     *,
     sweep: Callable[[], object],
-    home: Path,
     workers: int,
     task_seconds: float,
     grace_seconds: float,
-    stop: StopRequest | None = None,
 ) -> None:
     """Sweep and tend the cluster until asked to stop. Then the cluster has `grace_seconds` to finish its tasks."""
-    stop = stop or StopRequest()
-    with TemporaryDirectory(prefix="cluster-", dir=home) as folder:
+    stop = StopRequest()
+    with TemporaryDirectory(prefix="cavra-cluster-") as folder:
         cluster = Cluster(
             watch_folder=Path(folder), workers=workers, task_seconds=task_seconds, grace_seconds=grace_seconds
         )
         try:
-            _loop(sweep, cluster, stop)
+            sweep_until(stop, sweep=sweep, cluster=cluster)
         finally:
             cluster.end()
     logger.info("worker_stopped")
 
 
-def _loop(sweep: Callable[[], object], cluster: Cluster, stop: StopRequest) -> None:
+class _Stop(Protocol):
+    @property
+    def made(self) -> bool: ...
+
+    def wait(self, *, seconds: float) -> bool: ...
+
+
+class _Tended(Protocol):
+    def tend(self) -> None: ...
+
+
+def sweep_until(stop: _Stop, *, sweep: Callable[[], object], cluster: _Tended) -> None:
+    """One sweep a second; fewer while the database is away."""
     outages = 0
     while not stop.made:
         cluster.tend()

@@ -17,7 +17,6 @@ class Command(BaseCommand):
     def handle(self, *_args: object, **_options: object) -> None:
         supervisor.run(
             sweep=sweep,
-            home=settings.HOME,
             workers=settings.Q_CLUSTER["workers"],
             task_seconds=settings.Q_CLUSTER["timeout"],
             grace_seconds=_GRACE_SECONDS,

@@ -1,0 +1,148 @@
+"""The worker keeps a task cluster alive, whatever is killed, and waits for a database that is away."""
+
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.db import OperationalError
+
+from cavra_site import doorbell, supervisor
+
+
+class Stop:
+    """A stop request that a test makes by itself, after a number of rounds."""
+
+    def __init__(self, *, rounds: int) -> None:
+        self.waited: list[float] = []
+        self._rounds = rounds
+
+    @property
+    def made(self) -> bool:
+        return len(self.waited) >= self._rounds
+
+    def wait(self, *, seconds: float) -> bool:
+        self.waited.append(seconds)
+        return self.made
+
+
+class NoCluster:
+    def tend(self) -> None:
+        """Nothing to tend."""
+
+
+def events(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.message for record in caplog.records if record.name == supervisor.__name__]
+
+
+def loop(sweep: Callable[[], object], *, rounds: int) -> list[float]:
+    stop = Stop(rounds=rounds)
+    supervisor.sweep_until(stop, sweep=sweep, cluster=NoCluster())
+    return stop.waited
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_is_away_is_reported_once_and_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    calls = iter([True, True, True, False, False])
+
+    def sweep() -> None:
+        if next(calls):
+            raise OperationalError("hunter2")
+
+    assert loop(sweep, rounds=5) == [1.0, 2.0, 4.0, 1.0, 1.0]
+    assert events(caplog) == ["database_unavailable", "database_available"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sweep_that_fails_does_not_end_the_worker(caplog: pytest.LogCaptureFixture) -> None:
+    def sweep() -> None:
+        raise KeyError("hunter2")
+
+    assert loop(sweep, rounds=2) == [1.0, 1.0]
+    assert events(caplog) == ["sweep_failed", "sweep_failed"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in (doorbell.BEAT_FILE, doorbell.GUARD_FILE):
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def age(file: Path, seconds: float) -> None:
+    file.touch()
+    then = time.time() - seconds
+    os.utime(file, (then, then))
+
+
+def stalled(folder: Path) -> bool:
+    return supervisor.is_stalled(folder, workers=2, task_seconds=600)
+
+
+def test_a_cluster_with_a_pulse_is_not_stalled(folder: Path) -> None:
+    assert not stalled(folder)
+
+
+@pytest.mark.parametrize("file", [doorbell.BEAT_FILE, doorbell.GUARD_FILE])
+def test_a_cluster_without_a_pulse_or_a_guard_is_stalled(folder: Path, file: str) -> None:
+    age(folder / file, 31)
+    assert stalled(folder)
+
+
+def test_a_pulse_may_wait_while_every_worker_has_a_task(folder: Path) -> None:
+    age(folder / doorbell.BEAT_FILE, 300)
+    age(folder / f"{doorbell.TASK_PREFIX}1", 300)
+    assert stalled(folder)
+    age(folder / f"{doorbell.TASK_PREFIX}2", 300)
+    assert not stalled(folder)
+
+
+def test_a_task_that_takes_longer_than_tasks_may_excuses_nothing(folder: Path) -> None:
+    age(folder / doorbell.BEAT_FILE, 700)
+    age(folder / f"{doorbell.TASK_PREFIX}1", 700)
+    age(folder / f"{doorbell.TASK_PREFIX}2", 700)
+    assert stalled(folder)
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[supervisor.Cluster]:
+    cluster = supervisor.Cluster(watch_folder=tmp_path, workers=1, task_seconds=600, grace_seconds=10)
+    cluster.tend()
+    yield cluster
+    cluster.end()
+
+
+def pulses_again(folder: Path, since: float) -> bool:
+    """Wait until a pulse that began after `since` has come back."""
+    beat = folder / doorbell.BEAT_FILE
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if beat.exists() and beat.stat().st_mtime > since:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.mark.slow
+def test_a_real_cluster_pulses_is_born_again_when_killed_and_leaves_nothing_behind(
+    cluster: supervisor.Cluster, tmp_path: Path
+) -> None:
+    started = time.time()
+    assert pulses_again(tmp_path, started)
+    first = cluster.pid
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    cluster_gone = time.monotonic() + 30
+    while cluster.pid == first and time.monotonic() < cluster_gone:
+        cluster.tend()
+    with pytest.raises(ProcessLookupError):
+        os.killpg(first, 0)
+    deadline = time.monotonic() + 30
+    while cluster.pid is None and time.monotonic() < deadline:
+        cluster.tend()
+    assert cluster.pid != first
+    assert pulses_again(tmp_path, time.time())

@@ -71,6 +71,7 @@ def build_audit_package(
     record = replace(record, digest=row.digest)
     line = ledger.row(
         MetadataKind.AUDIT_PACKAGE,
+        session_id=record.audit_id,
         signer=actor.name,
         at=at,
         record=record,

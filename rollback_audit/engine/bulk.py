@@ -49,26 +49,44 @@ def insert(cursor: CursorWrapper, model: type[Model], columns: Sequence[str], ro
     cursor.executemany(f'INSERT INTO "{table}" ({names}) VALUES ({marks})', rows)  # noqa: S608 - names are ours
 
 
-def update(cursor: CursorWrapper, model: type[Model], columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Update rows by primary key: each row is (pk, value, ...). One statement on PostgreSQL."""
+def update(
+    cursor: CursorWrapper,
+    model: type[Model],
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    keys: Sequence[str] = ("id",),
+) -> None:
+    """Update rows found by their keys: each row is (key, ..., value, ...). One statement on PostgreSQL."""
     if not rows:
         return
     table = model._meta.db_table
     if on_postgresql():
-        fields = [model._meta.pk, *(model._meta.get_field(name.removesuffix("_id")) for name in columns)]
-        arrays = ", ".join(f"%s::{field.db_type(connection)}[]" for field in fields)  # type: ignore[union-attr]
-        named = ", ".join(f'"{name}"' for name in ("id", *columns))
+        names = (*keys, *columns)
+        arrays = ", ".join(f"%s::{_column_type(model, name)}[]" for name in names)
+        named = ", ".join(f'"{name}"' for name in names)
         assigned = ", ".join(f'"{name}" = v."{name}"' for name in columns)
+        found = " AND ".join(f't."{name}" = v."{name}"' for name in keys)
         cursor.execute(
-            f'UPDATE "{table}" AS t SET {assigned} FROM unnest({arrays}) AS v({named}) WHERE t.id = v.id',  # noqa: S608
+            f'UPDATE "{table}" AS t SET {assigned} FROM unnest({arrays}) AS v({named}) WHERE {found}',  # noqa: S608
             [list(column) for column in zip(*rows, strict=True)],
         )
         return
     assigned = ", ".join(f'"{name}" = %s' for name in columns)
+    found = " AND ".join(f'"{name}" = %s' for name in keys)
+    width = len(keys)
     cursor.executemany(
-        f'UPDATE "{table}" SET {assigned} WHERE id = %s',  # noqa: S608
-        [(*row[1:], row[0]) for row in rows],
+        f'UPDATE "{table}" SET {assigned} WHERE {found}',  # noqa: S608
+        [(*row[width:], *row[:width]) for row in rows],
     )
+
+
+def _column_type(model: type[Model], column: str) -> str:
+    # An identity column's own type is "bigint", not the "bigint GENERATED ..." that creates it.
+    for field in model._meta.concrete_fields:
+        if field.attname == column:
+            return str(field.rel_db_type(connection) if field.primary_key else field.db_type(connection))
+    raise LookupError(column)
 
 
 def any_of(values: Sequence[Any]) -> tuple[str, list[Any]]:

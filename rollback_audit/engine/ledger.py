@@ -64,15 +64,14 @@ def canonical_text(value: dict[str, Any]) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def row(kind: MetadataKind, *, signer: str, at: datetime, record: Any, **index: Any) -> HistoryRow:
-    """A history row, not yet stored. `index` holds HistoryRow's own field names."""
+def row(kind: MetadataKind, *, session_id: str, signer: str, at: datetime, record: Any, **index: Any) -> HistoryRow:
+    """A history row, not yet stored.
+
+    `session_id` is the id of the record it is about (or `new_entry_id()`): the database takes each only once. `index` holds
+    HistoryRow's own field names.
+    """
     return HistoryRow(
-        session_id=new_entry_id(),
-        created_at=at,
-        signer=signer,
-        metadata_kind=kind,
-        record=jsonable(record),
-        **index,
+        session_id=session_id, created_at=at, signer=signer, metadata_kind=kind, record=jsonable(record), **index
     )
 
 
@@ -107,3 +106,12 @@ def read(entry: EvidenceEntry) -> dict[str, Any]:
     return body
 
 
+def find(session_ids: Iterable[str]) -> dict[str, HistoryRow]:
+    """Stored history rows by their session ids; ids that are not there are left out."""
+    rows = {}
+    for entry in EvidenceEntry.objects.filter(entry_id__in=list(session_ids)):
+        body = read(entry)
+        body["created_at"] = datetime.fromisoformat(body["created_at"])
+        body["metadata_kind"] = MetadataKind(body["metadata_kind"])
+        rows[entry.entry_id] = HistoryRow(**body)
+    return rows

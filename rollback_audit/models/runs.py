@@ -62,6 +62,8 @@ class WorkerRun(models.Model):
     generated_by = models.CharField(max_length=128)
     actor = models.CharField(max_length=150)
     generated_at = models.DateTimeField()
+    aborted_by = models.CharField(max_length=150, blank=True)
+    abort_reason = models.CharField(max_length=500, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     driven_until = models.DateTimeField(null=True, blank=True, help_text="A worker is at it until then.")
     completed_at = models.DateTimeField(null=True, blank=True)
@@ -92,6 +94,7 @@ class WorkerRun(models.Model):
                 condition=Q(dry_run=False) | Q(delivered_count=0, failed_count=0, unknown_count=0),
                 name="worker_run_dry_sends_nothing",
             ),
+            models.CheckConstraint(condition=Q(aborted_by="") | ~Q(abort_reason=""), name="worker_run_abort_has_a_reason"),
             models.CheckConstraint(
                 condition=~Q(state=RunState.COMPLETED.value) | Q(completed_at__isnull=False, remaining_count=0),
                 name="worker_run_completed_leaves_nothing",

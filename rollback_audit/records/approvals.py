@@ -1,5 +1,6 @@
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Self
 
 from rollback_audit.records.plans import RetryDecisionRecord
 from rollback_audit.states import ApprovalAction, ApprovalState, ResultState, RetryAcknowledgementState, SkipReason
@@ -83,3 +84,15 @@ class ExecutionRecord:
     delivery_metadata_id: str | None
     delivery_success: bool
     public_evidence_refs: list[str]
+
+    @classmethod
+    def from_line(cls, record: dict[str, Any]) -> Self:
+        """The record as a ledger line holds it."""
+        return cls(
+            **{
+                **record,
+                "execution_status": ResultState(record["execution_status"]),
+                "executed_at": datetime.fromisoformat(record["executed_at"]),
+                "skipped": SkipReason(record["skipped"]) if record["skipped"] else None,
+            }
+        )

@@ -30,6 +30,7 @@ class AttemptRecord:
     audit_id: str
     provider: str
     attempt_number: int
+    fence: int
     started_at: datetime
     settled_at: datetime | None
     outcome: Outcome | None
@@ -82,7 +83,7 @@ class DeliveryDetailRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectorDeliveryRecord:
-    """The history row of an attempt (`release-connector-delivery`); over several connectors, of their first attempts."""
+    """What a delivery over one or more connectors came to, attempt by attempt."""
 
     connector_delivery_source: str
     audit_id: str

@@ -26,6 +26,11 @@ class HistoryRow:
     schedule_id: str | None = None
     audit_id: str | None = None
     delivery_id: str | None = None
+    event_id: str | None = None
+    providers: list[str] | None = None
+    failed_providers: list[str] | None = None
+    status_codes: list[int] | None = None
+    attempt_count: int | None = None
     acknowledgement_state: str | None = None
     delivery_success: bool | None = None
     alert_level: str | None = None

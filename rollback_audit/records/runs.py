@@ -64,6 +64,8 @@ class WorkerRunRecord:
     generated_by: str
     dry_run: bool
     reason: str
+    aborted_by: str | None
+    abort_reason: str | None
     started_at: datetime | None
     completed_at: datetime | None
     schedule: WindowRecord

@@ -1,0 +1,360 @@
+"""Claim, lease, fence: how a batch of a run's results becomes this worker's to send.
+
+One transaction locks the results, their deliveries and approvals, judges each, spends the approvals, raises the fences and
+writes the attempts. Nothing is sent before it has been committed. Rows that another worker holds are passed over.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.db import connection, transaction
+
+from rollback_audit.engine import attempts, bulk, clock, connectors, ledger
+from rollback_audit.engine.attempts import Claim, RunFacts
+from rollback_audit.engine.lines import ExecutionFacts, execution_line
+from rollback_audit.models import (
+    ApprovalDecision,
+    ApprovalPlan,
+    Connector,
+    Delivery,
+    DeliveryAttempt,
+    DeliveryPlan,
+    EvidenceEntry,
+    RetryDecision,
+    RetryPlan,
+    WorkerResult,
+    WorkerRun,
+)
+from rollback_audit.planning.approval import ApprovalFacts, why_not
+from rollback_audit.planning.digest import request_digest
+from rollback_audit.states import (
+    FAILURE_CLASS,
+    AttemptState,
+    ConnectorStanding,
+    DeliveryState,
+    FailureClass,
+    FailureKind,
+    MetadataKind,
+    ResultState,
+    SkipReason,
+)
+
+
+class _Candidate(NamedTuple):
+    """A remaining result with all that is judged before it may be sent, in the order of the query's columns."""
+
+    result_pk: int
+    ordinal: int
+    approval_pk: int
+    approval_decision_id: str
+    approved_decision_digest: str
+    approved_request_digest: str
+    expires_at: Any
+    consumed_at: Any
+    revoked_at: Any
+    approval_plan_id: str
+    decision_digest: str
+    delivery_pk: int
+    delivery_id: str
+    audit_id: str
+    provider: str
+    source: str
+    event_id: str
+    event_digest: str
+    state: str
+    attempt_count: int
+    failure_count: int
+    failure_kind: str | None
+    failed_status_codes: str
+    fence: int
+    created_at: Any
+    event: str
+    event_type: str
+    connector_pk: int
+
+
+# `remaining` is served by the index worker_result_remaining; everything else is found by primary key.
+_CANDIDATES = f"""
+    SELECT r.id, r.ordinal,
+           a.id, a.approval_decision_id, a.decision_digest, a.request_digest, a.expires_at, a.consumed_at, a.revoked_at,
+           ap.approval_plan_id, c.decision_digest,
+           d.id, d.delivery_id, d.audit_id, d.provider, d.source, d.event_id, d.event_digest, d.state, d.attempt_count,
+           d.failure_count, d.failure_kind, d.failed_status_codes, d.fence, d.created_at,
+           p.event, p.event_type, d.connector_id
+    FROM "{WorkerResult._meta.db_table}" r
+    JOIN "{RetryDecision._meta.db_table}" c ON c.id = r.decision_id
+    JOIN "{Delivery._meta.db_table}" d ON d.id = r.delivery_id
+    JOIN "{DeliveryPlan._meta.db_table}" p ON p.id = d.plan_id
+    JOIN "{ApprovalDecision._meta.db_table}" a ON a.id = r.approval_id
+    JOIN "{ApprovalPlan._meta.db_table}" ap ON ap.id = a.approval_plan_id
+    WHERE r.run_id = %s AND r.state = '{ResultState.REMAINING}'
+    ORDER BY r.ordinal
+    LIMIT %s
+"""
+
+
+def claim(run: WorkerRun, plan: RetryPlan, *, limit: int) -> tuple[list[Claim], int]:
+    """Claim up to `limit` of the run's remaining results.
+
+    Returns the claims to send and how many results were settled without sending. `run` and `plan` need only what never
+    changes.
+    """
+    connectors.sync()
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(f"{_CANDIDATES} {bulk.lock_rows('r', 'd', 'a')}", [run.pk, limit])
+            candidates = [_Candidate._make(row) for row in cursor.fetchall()]
+        if not candidates:
+            return [], 0
+        now = clock.now()
+        standing_of = {row.pk: row for row in Connector.objects.all()}
+        claims: list[Claim] = []
+        skipped: list[tuple[_Candidate, SkipReason]] = []
+        for candidate in candidates:
+            connector = standing_of[candidate.connector_pk]
+            reason = _why_skip(candidate, connector, plan=plan, now=now)
+            if reason is None:
+                claims.append(_claim(candidate, connector, run=run, plan=plan, now=now))
+            else:
+                skipped.append((candidate, reason))
+        _begin(run, claims, now=now)
+        unknown_before = {item.delivery_pk for item in candidates if _was_unknown(item)}
+        attempts.record_sending(claims, after_unknown=[item for item in claims if item.delivery_pk in unknown_before])
+        _skip(run, plan, skipped, now=now)
+    return claims, len(skipped)
+
+
+def skip_remaining(run: WorkerRun, plan: RetryPlan, reason: SkipReason) -> None:
+    """Skip everything the run has not sent, inside the caller's transaction."""
+    with connection.cursor() as cursor:
+        lock = "FOR UPDATE OF r" if bulk.on_postgresql() else ""
+        cursor.execute(f"{_CANDIDATES} {lock}", [run.pk, run.selected_retry_count])
+        remaining = [_Candidate._make(row) for row in cursor.fetchall()]
+    _skip(run, plan, [(item, reason) for item in remaining], now=clock.now())
+
+
+def renew(claims: Sequence[Claim], *, seconds: float) -> None:
+    """Extend the leases of claims that are still on the wire and still this worker's."""
+    if not claims:
+        return
+    with transaction.atomic():
+        until = bulk.moment(clock.now() + timedelta(seconds=seconds))
+        with connection.cursor() as cursor:
+            bulk.update(
+                cursor,
+                Delivery,
+                ("lease_until",),
+                [(item.delivery_pk, item.fence, DeliveryState.SENDING.value, until) for item in claims],
+                keys=("id", "fence", "state"),
+            )
+
+
+def reclaim_expired(*, limit: int = 500) -> int:
+    """Settle attempts whose holder let its lease run out: outcome unknown, and a notice that they may arrive twice.
+
+    Raising the fence comes first, so that the old holder can no longer settle. Returns how many there were.
+    """
+    with transaction.atomic():
+        now = clock.now()
+        query = DeliveryAttempt.objects.filter(
+            state=AttemptState.SENDING,
+            delivery__state=DeliveryState.SENDING,
+            delivery__lease_until__lt=now,
+        ).select_related(
+            "delivery__connector",
+            "approval__approval_plan",
+            "result__run__retry_plan",
+        )
+        if bulk.on_postgresql():
+            query = query.select_for_update(skip_locked=True, of=("self", "delivery"))
+        lost = [_claim_of(attempt) for attempt in query.order_by("pk")[:limit]]
+        if not lost:
+            return 0
+        with connection.cursor() as cursor:
+            bulk.update(cursor, Delivery, ("fence",), [(item.delivery_pk, item.fence + 1) for item in lost])
+            bulk.insert(
+                cursor,
+                EvidenceEntry,
+                ledger.COLUMNS,
+                [attempts.line(MetadataKind.POSSIBLE_DUPLICATE, item, at=now) for item in lost],
+            )
+        attempts.write([attempts.worker_lost(item) for item in lost], now=now)
+    return len(lost)
+
+
+def _why_skip(
+    item: _Candidate, connector: Connector, *, plan: RetryPlan, now: datetime
+) -> SkipReason | None:
+    """Why a selected result is not sent after all; None where it may go. The approval is judged first."""
+    approval = ApprovalFacts(
+        decision_digest=item.approved_decision_digest,
+        request_digest=item.approved_request_digest,
+        expires_at=_aware(item.expires_at),
+        consumed_at=bulk.read_moment(item.consumed_at),
+        revoked_at=bulk.read_moment(item.revoked_at),
+    )
+    would_send = request_digest(
+        event_digest=item.event_digest,
+        connector=connector.name,
+        connector_revision=connector.revision,
+        attempt_number=item.attempt_count + 1,
+        policy_digest=plan.policy_digest,
+    )
+    if item.state == DeliveryState.SENDING:
+        return SkipReason.IN_FLIGHT
+    reason = why_not(approval, decision_digest=item.decision_digest, request_digest_now=would_send, now=now)
+    if reason is not None:
+        return reason
+    if item.state != DeliveryState.FAILED:
+        return SkipReason.DRIFTED
+    if connector.standing != ConnectorStanding.READY:
+        return SkipReason.CONNECTOR_ON_HOLD
+    # Another process wrote the connector's row from a configuration that this one does not see.
+    return SkipReason.DRIFTED if connectors.settings_of(connector) is None else None
+
+
+def _claim(
+    item: _Candidate, connector: Connector, *, run: WorkerRun, plan: RetryPlan, now: datetime
+) -> Claim:
+    return Claim(
+        delivery_pk=item.delivery_pk,
+        connector_pk=item.connector_pk,
+        delivery_id=item.delivery_id,
+        audit_id=item.audit_id,
+        provider=item.provider,
+        source=item.source,
+        event_id=item.event_id,
+        event_digest=item.event_digest,
+        event=item.event,
+        event_type=item.event_type,
+        created_at=_aware(item.created_at),
+        drops_repeats=connector.drops_repeats,
+        attempt_number=item.attempt_count + 1,
+        failure_count=item.failure_count,
+        failed_status_codes=item.failed_status_codes,
+        fence=item.fence + 1,
+        started_at=now,
+        actor=run.actor,
+        run=RunFacts(
+            run_id=run.run_id,
+            result_pk=item.result_pk,
+            ordinal=item.ordinal,
+            retry_plan_id=plan.retry_plan_id,
+            approval_pk=item.approval_pk,
+            approval_decision_id=item.approval_decision_id,
+            approval_plan_id=item.approval_plan_id,
+        ),
+    )
+
+
+def _begin(run: WorkerRun, claims: Sequence[Claim], *, now: datetime) -> None:
+    """Raise fences, take leases, spend approvals."""
+    moment = bulk.moment(now)
+    until = bulk.moment(now + timedelta(seconds=attempts.lease_seconds(run.timeout_seconds)))
+    with connection.cursor() as cursor:
+        bulk.update(
+            cursor,
+            Delivery,
+            ("state", "fence", "attempt_count", "last_attempt_at", "lease_until"),
+            [
+                (item.delivery_pk, DeliveryState.SENDING.value, item.fence, item.attempt_number, moment, until)
+                for item in claims
+            ],
+        )
+        bulk.update(
+            cursor, ApprovalDecision, ("consumed_at",), [(item.run.approval_pk, moment) for item in claims if item.run]
+        )
+        bulk.update(
+            cursor,
+            WorkerResult,
+            ("state",),
+            [(item.run.result_pk, ResultState.SENDING.value) for item in claims if item.run],
+        )
+
+
+def _skip(
+    run: WorkerRun, plan: RetryPlan, skipped: Sequence[tuple[_Candidate, SkipReason]], *, now: datetime
+) -> None:
+    with connection.cursor() as cursor:
+        bulk.update(
+            cursor,
+            WorkerResult,
+            ("state", "skipped"),
+            [(item.result_pk, ResultState.SKIPPED.value, reason.value) for item, reason in skipped],
+        )
+        bulk.insert(
+            cursor,
+            EvidenceEntry,
+            ledger.COLUMNS,
+            [
+                execution_line(
+                    ExecutionFacts(
+                        run_id=run.run_id,
+                        ordinal=item.ordinal,
+                        retry_plan_id=plan.retry_plan_id,
+                        approval_decision_id=item.approval_decision_id,
+                        approval_plan_id=item.approval_plan_id,
+                        delivery_id=item.delivery_id,
+                        audit_id=item.audit_id,
+                        provider=item.provider,
+                        source=item.source,
+                        status=ResultState.SKIPPED,
+                        skipped=reason,
+                        executed_at=now,
+                        executed_by=run.actor,
+                        delivery_metadata_id=None,
+                    ),
+                    at=now,
+                )
+                for item, reason in skipped
+            ],
+        )
+
+
+def _was_unknown(item: _Candidate) -> bool:
+    return item.failure_kind is not None and FAILURE_CLASS[FailureKind(item.failure_kind)] is FailureClass.UNKNOWN
+
+
+def _aware(value: Any) -> datetime:
+    moment = bulk.read_moment(value)
+    assert moment is not None
+    return moment
+
+
+def _claim_of(attempt: DeliveryAttempt) -> Claim:
+    """The claim a lost attempt was made under."""
+    delivery, result, approval = attempt.delivery, attempt.result, attempt.approval
+    run = None
+    if result is not None and approval is not None:
+        run = RunFacts(
+            run_id=result.run.run_id,
+            result_pk=result.pk,
+            ordinal=result.ordinal,
+            retry_plan_id=result.run.retry_plan.retry_plan_id,
+            approval_pk=approval.pk,
+            approval_decision_id=approval.approval_decision_id,
+            approval_plan_id=approval.approval_plan.approval_plan_id,
+        )
+    return Claim(
+        delivery_pk=delivery.pk,
+        connector_pk=delivery.connector_id,
+        delivery_id=delivery.delivery_id,
+        audit_id=delivery.audit_id,
+        provider=delivery.provider,
+        source=delivery.source,
+        event_id=delivery.event_id,
+        event_digest=delivery.event_digest,
+        event="",
+        event_type="",
+        created_at=delivery.created_at,
+        drops_repeats=delivery.connector.drops_repeats,
+        attempt_number=attempt.number,
+        failure_count=delivery.failure_count,
+        failed_status_codes=delivery.failed_status_codes,
+        fence=attempt.fence,
+        started_at=attempt.started_at,
+        actor=result.run.actor if result is not None else "system",
+        run=run,
+    )
+

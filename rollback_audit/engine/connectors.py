@@ -1,0 +1,177 @@
+"""Connectors as rows: what the configuration file says, what receivers' answers led to, and how an operator tests them.
+
+The file is read by whoever needs it; the rows carry its keyed digest and a random revision, so that an approval can name a
+configuration without the database ever holding one.
+"""
+
+import hashlib
+import os
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.db import transaction
+
+from rollback_audit.delivery import config, registry
+from rollback_audit.delivery.contract import ConnectorSettings
+from rollback_audit.engine import clock, ledger
+from rollback_audit.engine.actors import SYSTEM, Actor
+from rollback_audit.errors import UnknownRecord
+from rollback_audit.models import Connector
+from rollback_audit.records.connectors import ConnectorRecord
+from rollback_audit.records.history import HistoryRow
+from rollback_audit.redaction import check_text
+from rollback_audit.states import Category, ConnectorStanding, MetadataKind, Permission
+
+_NO_DIGEST = ""
+
+
+@dataclass(slots=True)
+class _Known:
+    """This process's reading of the configuration, and whether the rows agree with it."""
+
+    configuration: config.Configuration | None = None
+
+
+_known = _Known()
+
+
+def configuration() -> config.Configuration:
+    """The connectors as configured now. Read again only when a file has changed."""
+    if _known.configuration is None or _known.configuration.is_stale():
+        _known.configuration = config.load(
+            django_settings.CAVRA_CONNECTOR_CONFIG, environ=os.environ, digest_key=_digest_key()
+        )
+    return _known.configuration
+
+
+def settings_of(connector: Connector) -> ConnectorSettings | None:
+    """The settings a row stands for; None where this process reads another configuration than the row was made from."""
+    found = configuration().settings.get(connector.name)
+    return found if found is not None and found.digest == connector.config_digest else None
+
+
+def sync() -> None:
+    """Make the rows say what the configuration says. Writes only what differs, with a ledger line for each change."""
+    configured = configuration()
+    if not _differences(configured, {row.name: row for row in Connector.objects.all()}):
+        return
+    with transaction.atomic():
+        rows = {row.name: row for row in Connector.objects.select_for_update().order_by("pk")}
+        now = clock.now()
+        lines = [_apply(name, wanted, rows.get(name), now=now) for name, wanted in _differences(configured, rows)]
+        ledger.append(lines)
+
+
+def release(*, actor: Actor, name: str, reason: str) -> ConnectorRecord:
+    """End a connector's hold, so that its deliveries may be planned again. Wants a reason."""
+    actor.require(Permission.EDIT_CONNECTORS)
+    check_text("reason", reason, max_length=500, required=True)
+    with transaction.atomic():
+        row = Connector.objects.select_for_update().filter(name=name).first()
+        if row is None:
+            raise UnknownRecord("No connector with this name.")
+        if row.hold is not None:
+            now = clock.now()
+            row.hold, row.held_since, row.updated_at = None, None, now
+            row.save(update_fields=["hold", "held_since", "updated_at"])
+            ledger.append([_line(row, actor=actor, at=now, change="released", reason=reason)])
+    return record(row)
+
+
+def hold(row_pk: int, standing: ConnectorStanding, *, at: datetime) -> None:
+    """Put a connector on hold after its receiver refused credential or address, inside the caller's transaction."""
+    row = Connector.objects.select_for_update().get(pk=row_pk)
+    if row.hold is not None:
+        return
+    row.hold, row.held_since, row.updated_at = standing.value, at, at
+    row.save(update_fields=["hold", "held_since", "updated_at"])
+    ledger.append([_line(row, actor=SYSTEM, at=at, change="held", reason="")])
+
+
+def record(row: Connector) -> ConnectorRecord:
+    """What may be shown of a connector."""
+    return ConnectorRecord(
+        name=row.name,
+        provider=row.provider,
+        category=Category(row.category),
+        standing=row.standing,
+        problem=row.problem or None,
+        held_since=row.held_since,
+        drops_repeats=row.drops_repeats,
+        revision=row.revision,
+        updated_at=row.updated_at,
+    )
+
+
+def _digest_key() -> bytes:
+    return hashlib.sha256(b"cavra/connector-digest/v1\n" + django_settings.SECRET_KEY.encode()).digest()
+
+
+def _wanted(configured: config.Configuration) -> dict[str, dict[str, Any]]:
+    """Column values by connector name, for every connector the file names."""
+    wanted: dict[str, dict[str, Any]] = {}
+    for name, found in configured.settings.items():
+        connector = registry.CONNECTORS[found.provider]
+        wanted[name] = {
+            "provider": found.provider,
+            "category": connector.CATEGORY.value,
+            "drops_repeats": connector.DROPS_REPEATS,
+            "config_digest": found.digest,
+            "configuration": (ConnectorStanding.READY if found.enabled else ConnectorStanding.DISABLED).value,
+            "problem": "",
+        }
+    for problem in configured.problems:
+        if problem.connector is not None:
+            wanted[problem.connector] = {
+                "config_digest": _NO_DIGEST,
+                "configuration": ConnectorStanding.MISCONFIGURED.value,
+                "problem": f"{problem.key} {problem.problem}"[:200],
+            }
+    return wanted
+
+
+def _differences(
+    configured: config.Configuration, rows: dict[str, Connector]
+) -> list[tuple[str, dict[str, Any]]]:
+    wanted = _wanted(configured)
+    broken_file = next((problem for problem in configured.problems if problem.connector is None), None)
+    for name in rows.keys() - wanted.keys():
+        wanted[name] = {
+            "config_digest": _NO_DIGEST,
+            "configuration": (ConnectorStanding.MISCONFIGURED if broken_file else ConnectorStanding.UNKNOWN).value,
+            "problem": f"{broken_file.key} {broken_file.problem}"[:200] if broken_file else "",
+        }
+    return [
+        (name, values)
+        for name, values in sorted(wanted.items())
+        if name not in rows or any(getattr(rows[name], column) != value for column, value in values.items())
+    ]
+
+
+def _apply(name: str, values: dict[str, Any], row: Connector | None, *, now: datetime) -> HistoryRow:
+    """Bring one row up to date. A new configuration gets a new revision and ends a hold: the operator has acted."""
+    is_new = row is None
+    if row is None:
+        row = Connector(name=name, provider="", category=Category.WEBHOOK.value, drops_repeats=False, config_digest="-")
+    if row.config_digest != values["config_digest"]:
+        row.revision = secrets.token_hex(16)
+        row.hold, row.held_since = None, None
+    for column, value in values.items():
+        setattr(row, column, value)
+    row.updated_at = now
+    row.save()
+    return _line(row, actor=SYSTEM, at=now, change="added" if is_new else "changed", reason="")
+
+
+def _line(row: Connector, *, actor: Actor, at: datetime, change: str, reason: str) -> HistoryRow:
+    return ledger.row(
+        MetadataKind.CONNECTOR_CHANGED,
+        session_id=ledger.new_entry_id(),
+        signer=actor.name,
+        at=at,
+        provider=row.name,
+        record={"change": change, "reason": reason, "connector": ledger.jsonable(record(row))},
+    )

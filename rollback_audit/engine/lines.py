@@ -1,0 +1,195 @@
+"""The ledger lines that every attempt leaves, thousands a second.
+
+Written out by hand in key order, because building records and encoding them costs ten times as much; a test holds each line
+against the record and the general encoder. Every value is a number, an enumeration word, a digest or an id of our own
+making; the one free text, the actor's name, is encoded as JSON.
+"""
+
+import hashlib
+import json
+from datetime import datetime
+from typing import NamedTuple
+
+from rollback_audit.engine import bulk
+from rollback_audit.planning.digest import short_id
+from rollback_audit.states import (
+    METADATA_SCHEMA_VERSION,
+    PRODUCT,
+    FailureKind,
+    MetadataKind,
+    Outcome,
+    ResultState,
+    SkipReason,
+)
+
+
+class AttemptFacts(NamedTuple):
+    """An attempt as a ledger line tells it; nulls while it is on the wire."""
+
+    event_id: str
+    delivery_id: str
+    audit_id: str
+    provider: str
+    source: str
+    attempt_number: int
+    fence: int
+    started_at: datetime
+    settled_at: datetime | None
+    outcome: Outcome | None
+    failure_kind: FailureKind | None
+    status_code: int | None
+    retry_after_seconds: int | None
+    duration_ms: int | None
+    run_id: str | None
+    approval_decision_id: str | None
+
+
+class ExecutionFacts(NamedTuple):
+    """One live result as its execution record tells it."""
+
+    run_id: str
+    ordinal: int
+    retry_plan_id: str
+    approval_decision_id: str | None
+    approval_plan_id: str | None
+    delivery_id: str
+    audit_id: str
+    provider: str
+    source: str
+    status: ResultState
+    skipped: SkipReason | None
+    executed_at: datetime
+    executed_by: str
+    delivery_metadata_id: str | None
+
+
+def attempt_entry_id(kind: MetadataKind, event_id: str, attempt_number: int) -> str:
+    """The id of an attempt's line. Derived, so that the database refuses to record the same thing twice."""
+    return short_id("gordledger", f"{kind}\n{event_id}\n{attempt_number}".encode())
+
+
+def execution_id(run_id: str, ordinal: int) -> str:
+    """The id of a live result's execution record."""
+    return short_id("gordackretryexec", f"{run_id}\n{ordinal}".encode())
+
+
+def attempt_line(kind: MetadataKind, facts: AttemptFacts, *, signer: str, at: datetime) -> tuple[object, ...]:
+    """An EvidenceEntry row (ledger.COLUMNS) about one attempt."""
+    entry_id = attempt_entry_id(kind, facts.event_id, facts.attempt_number)
+    success = None if facts.outcome is None else facts.outcome is Outcome.CONFIRMED
+    provider = f'["{facts.provider}"]'
+    body = (
+        f'{{"acknowledgement_state":null,"alert_level":null,"approval_required_count":0,'
+        f'"attempt_count":{facts.attempt_number},"audit_id":"{facts.audit_id}","blocked_count":0,"cadence":null,'
+        f'"connector_delivery_source":"{facts.source}","created_at":"{at.isoformat()}","decision_count":0,'
+        f'"delivery_id":"{facts.delivery_id}","delivery_success":{_WORD[success]},"event_id":"{facts.event_id}",'
+        f'"failed_providers":{provider if success is False else "[]"},"metadata_kind":"{kind}","product":"{PRODUCT}",'
+        f'"provider":"{facts.provider}","providers":{provider},"record":{_attempt_record(facts)},"schedule_id":null,'
+        f'"schema_version":"{METADATA_SCHEMA_VERSION}","session_id":"{entry_id}","signer":{json.dumps(signer, ensure_ascii=False)},'
+        f'"status_codes":[{"" if facts.status_code is None else facts.status_code}]}}'
+    )
+    return _entry(entry_id, kind, at, signer, facts.source, facts.provider, facts.audit_id, facts.delivery_id, success, body)
+
+
+def execution_line(facts: ExecutionFacts, *, at: datetime) -> tuple[object, ...]:
+    """An EvidenceEntry row that holds a live result's execution record."""
+    record_id = execution_id(facts.run_id, facts.ordinal)
+    success = facts.status is ResultState.DELIVERED
+    body = (
+        f'{{"acknowledgement_state":null,"alert_level":null,"approval_required_count":0,"attempt_count":null,'
+        f'"audit_id":"{facts.audit_id}","blocked_count":0,"cadence":null,"connector_delivery_source":"{facts.source}",'
+        f'"created_at":"{at.isoformat()}","decision_count":1,"delivery_id":"{facts.delivery_id}",'
+        f'"delivery_success":{_WORD[success]},"event_id":null,"failed_providers":null,'
+        f'"metadata_kind":"{MetadataKind.EXECUTION_RECORD}","product":"{PRODUCT}","provider":"{facts.provider}",'
+        f'"providers":null,"record":{_execution_record(record_id, facts)},"schedule_id":null,'
+        f'"schema_version":"{METADATA_SCHEMA_VERSION}","session_id":"{record_id}",'
+        f'"signer":{json.dumps(facts.executed_by, ensure_ascii=False)},"status_codes":null}}'
+    )
+    return _entry(
+        record_id,
+        MetadataKind.EXECUTION_RECORD,
+        at,
+        facts.executed_by,
+        facts.source,
+        facts.provider,
+        facts.audit_id,
+        facts.delivery_id,
+        success,
+        body,
+    )
+
+
+_WORD = {None: "null", True: "true", False: "false"}
+
+
+def _number(value: int | None) -> str:
+    return "null" if value is None else str(value)
+
+
+def _text(value: str | None) -> str:
+    return "null" if value is None else f'"{value}"'
+
+
+def _moment(value: datetime | None) -> str:
+    return "null" if value is None else f'"{value.isoformat()}"'
+
+
+def _attempt_record(facts: AttemptFacts) -> str:
+    return (
+        f'{{"approval_decision_id":{_text(facts.approval_decision_id)},"attempt_number":{facts.attempt_number},'
+        f'"audit_id":"{facts.audit_id}","delivery_id":"{facts.delivery_id}",'
+        f'"duration_ms":{_number(facts.duration_ms)},"event_id":"{facts.event_id}",'
+        f'"failure_kind":{_text(facts.failure_kind)},"fence":{facts.fence},"outcome":{_text(facts.outcome)},'
+        f'"provider":"{facts.provider}","retry_after_seconds":{_number(facts.retry_after_seconds)},'
+        f'"run_id":{_text(facts.run_id)},"settled_at":{_moment(facts.settled_at)},'
+        f'"started_at":"{facts.started_at.isoformat()}","status_code":{_number(facts.status_code)}}}'
+    )
+
+
+def _execution_record(record_id: str, facts: ExecutionFacts) -> str:
+    """The record, with its hash over the RFC 8785 form of everything else in it."""
+    refs = "" if facts.delivery_metadata_id is None else f'"{facts.delivery_metadata_id}"'
+    head = (
+        f'{{"approval_decision_id":{_text(facts.approval_decision_id)},'
+        f'"approval_plan_id":{_text(facts.approval_plan_id)},"audit_id":"{facts.audit_id}",'
+        f'"delivery_id":"{facts.delivery_id}","delivery_metadata_id":{_text(facts.delivery_metadata_id)},'
+        f'"delivery_success":{_WORD[facts.status is ResultState.DELIVERED]},"executed_at":"{facts.executed_at.isoformat()}",'
+        f'"executed_by":{json.dumps(facts.executed_by, ensure_ascii=False)},'
+    )
+    tail = (
+        f'"execution_id":"{record_id}","execution_status":"{facts.status}","provider":"{facts.provider}",'
+        f'"public_evidence_refs":[{refs}],"retry_plan_id":"{facts.retry_plan_id}","run_id":"{facts.run_id}",'
+        f'"skipped":{_text(facts.skipped)}}}'
+    )
+    digest = hashlib.sha256((head + tail).encode()).hexdigest()
+    return f'{head}"execution_hash":"{digest}",{tail}'
+
+
+def _entry(
+    entry_id: str,
+    kind: MetadataKind,
+    at: datetime,
+    signer: str,
+    source: str,
+    provider: str,
+    audit_id: str,
+    delivery_id: str,
+    success: bool | None,
+    body: str,
+) -> tuple[object, ...]:
+    return (
+        entry_id,
+        kind.value,
+        bulk.moment(at),
+        signer,
+        source,
+        provider,
+        "",
+        audit_id,
+        delivery_id,
+        "",
+        success,
+        "",
+        "",
+        body,
+    )

@@ -1,0 +1,28 @@
+"""The sweeper: finds the work that no bell rang for. Each part is safe to run anywhere, any number of times."""
+
+from collections.abc import Callable
+
+from django.db.models import Q
+
+from rollback_audit.engine import claims, clock, connectors, drain, schedules
+from rollback_audit.models import WorkerRun
+from rollback_audit.states import RunState
+
+
+def sweep(*, should_stop: Callable[[], bool] = lambda: False) -> None:
+    """Settle what dead workers left, start what a schedule is due, and drive runs that nobody drives."""
+    connectors.sync()
+    while claims.reclaim_expired() and not should_stop():
+        pass
+    schedules.run_due()
+    for run_id in undriven():
+        if should_stop():
+            return
+        drain.drain(run_id, should_stop=should_stop)
+
+
+def undriven() -> list[str]:
+    """Live runs that want work and that no worker is at, oldest first."""
+    unfinished = WorkerRun.objects.filter(state__in=[RunState.QUEUED, RunState.RUNNING])
+    idle = unfinished.filter(Q(driven_until__isnull=True) | Q(driven_until__lt=clock.now()))
+    return list(idle.order_by("pk").values_list("run_id", flat=True))

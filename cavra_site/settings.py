@@ -68,6 +68,7 @@ TEMPLATES: list[dict[str, Any]] = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
+            "libraries": {"console": "rollback_audit.console.templatetags.console"},
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
@@ -121,8 +122,9 @@ Q_CLUSTER: dict[str, Any] = {
     "catch_up": False,
     "save_limit": -1,
     "log_level": "WARNING",
-    "broker_class": "cavra_site.doorbell.RedisDoorbell" if ENV.redis_url else "cavra_site.doorbell.DatabaseDoorbell",
-    "orm": "default",
+    "broker_class": "cavra_site.brokers.RedisDoorbell" if ENV.redis_url else "cavra_site.brokers.DatabaseDoorbell",
+    # Empty with Redis: engine/doorbell.py asks it whether a task joins the transaction that rings for it.
+    "orm": None if ENV.redis_url else "default",
     "redis": ENV.redis_url,
 }
 

@@ -21,13 +21,14 @@ STOP_READING = 0
 class Answer:
     """Filled by libcurl's callbacks, then judged. Used again for the next exchange, after `clear`."""
 
-    __slots__ = ("_body", "_body_bytes", "_date", "_header_bytes", "_header_lines", "_retry_after")
+    __slots__ = ("_body", "_body_bytes", "_date", "_header_bytes", "_header_lines", "_retry_after", "head_is_whole")
 
     def __init__(self) -> None:
         self.clear()
 
     def clear(self) -> None:
         self._header_bytes = self._header_lines = self._body_bytes = 0
+        self.head_is_whole = False
         self._body = b""
         self._date: bytes | None = None
         self._retry_after: bytes | None = None
@@ -43,7 +44,10 @@ class Answer:
             self._retry_after = line[12:]
         elif first in b"dD" and line[:5].lower() == b"date:":
             self._date = line[5:]
+        elif first in b"\r\n":  # libcurl takes a head that is cut off for a whole answer
+            self.head_is_whole = True
         elif line[:5] == b"HTTP/":  # what an interim answer said does not count for the final one
+            self.head_is_whole = False
             self._date = self._retry_after = None
         return None
 

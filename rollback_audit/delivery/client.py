@@ -24,13 +24,20 @@ from rollback_audit.delivery.statuses import FINAL, outcome_of
 from rollback_audit.states import FailureKind, Outcome
 
 # Servers drop idle connections after two seconds (gunicorn) to 75 (nginx). A request that meets a closing connection
-# may or may not have been read, so we only reuse connections that are younger than any of them.
+# may or may not have been read, so only connections that were in use a moment ago are used again.
 IDLE_SECONDS = 1
 DNS_CACHE_SECONDS = 60
 
 _ROOTS = certifi.where()
 _GO_ON: int = pycurl.PREREQFUNC_OK
 _ABORT: int = pycurl.PREREQFUNC_ABORT
+
+
+class _Dialled(socket.socket):
+    """pycurl takes a copy of the descriptor and lets this one go without closing it."""
+
+    def __del__(self) -> None:
+        self.close()
 
 
 class _Exchange:
@@ -97,7 +104,7 @@ class _Exchange:
             return pycurl.SOCKET_BAD
         self._dialled = True
         try:
-            return socket.socket(address.family, address.socktype, address.protocol)
+            return _Dialled(address.family, address.socktype, address.protocol)
         except OSError:
             return pycurl.SOCKET_BAD
 
@@ -117,7 +124,7 @@ class _Exchange:
         status_code: int | None = self.handle.getinfo(pycurl.RESPONSE_CODE) or None
         retry_after_seconds: int | None = None
         kind: FailureKind | None
-        if error or status_code is None:
+        if error or status_code is None or not self._answer.head_is_whole:
             outcome, kind = failure_of(
                 error,
                 request_begun=self._request_begun,
@@ -258,9 +265,10 @@ class Client:
             self._tick()
 
     def _tick(self) -> None:
-        """Let libcurl see to its clock: deadlines, and handles that were just added."""
+        """Let libcurl see to its clock: deadlines, and handles that were just added, which may be over at once."""
         self._timer_at = None
         self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+        self._collect()
 
     def _collect(self) -> None:
         more = 1

@@ -1,0 +1,48 @@
+"""A client, and one exchange sent with it."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from rollback_audit.delivery.client import Client
+from rollback_audit.delivery.contract import Egress, Send, Settlement, WireRequest
+from rollback_audit.delivery.statuses import verdict_for
+from tests.receivers import egress_to
+
+Post = Callable[..., Settlement]
+
+
+@pytest.fixture
+def client() -> Iterator[Client]:
+    with Client() as client:
+        yield client
+
+
+def send_to(url: str, egress: Egress, **changes: Any) -> Send:
+    """One POST of a small body; `headers`, `body` and `method` go into the request, the rest into the Send."""
+    request = WireRequest(
+        method=changes.pop("method", "POST"),
+        url=url,
+        headers=changes.pop("headers", (("Content-Type", "application/json"),)),
+        body=changes.pop("body", b'{"sum":1}'),
+    )
+    given: dict[str, Any] = {
+        "key": "k",
+        "judge": lambda status_code, body: verdict_for(status_code),
+        "timeout_seconds": 5.0,
+        **changes,
+    }
+    return Send(request=request, egress=egress, **given)
+
+
+@pytest.fixture
+def post(client: Client) -> Post:
+    """Send one exchange to a port of this machine (or to a `url`) and give back what became of it."""
+
+    def post(port: int, *, url: str | None = None, egress: Egress | None = None, **changes: Any) -> Settlement:
+        send = send_to(f"http://127.0.0.1:{port}/hook" if url is None else url, egress or egress_to(port), **changes)
+        (settlement,) = client.send_all([send])
+        return settlement
+
+    return post

@@ -5,6 +5,7 @@ Notes and wire bodies stay behind: they are deferred, so that no list carries th
 
 from django.db.models import QuerySet
 
+from rollback_audit.engine.dashboards import LEDGER_ONLY, drill_dashboard, worker_dashboard
 from rollback_audit.models import (
     ApprovalDecision,
     ApprovalPlan,
@@ -25,19 +26,30 @@ from rollback_audit.models import (
     WorkerRun,
     WorkerSchedule,
 )
-from rollback_audit.states import MetadataKind
 
-# Kinds that history shows only when asked for by name: no CAVRA record has them.
-LEDGER_ONLY = frozenset(
-    {
-        MetadataKind.SCHEDULE_CHANGED,
-        MetadataKind.ATTEMPT_SENDING,
-        MetadataKind.POSSIBLE_DUPLICATE,
-        MetadataKind.LATE_RESULT,
-        MetadataKind.RUN_QUEUED,
-        MetadataKind.CONNECTOR_CHANGED,
-    }
-)
+__all__ = [
+    "acknowledgements",
+    "approval_decisions",
+    "approval_plans",
+    "attempts",
+    "connectors",
+    "decisions",
+    "deliveries",
+    "delivery_plans",
+    "drill_dashboard",
+    "history",
+    "notification_plans",
+    "packages",
+    "plans",
+    "records_only",
+    "results",
+    "retry_acknowledgements",
+    "routes",
+    "runs",
+    "schedules",
+    "worker_dashboard",
+    "worker_schedules",
+]
 
 
 def schedules() -> QuerySet[DrillSchedule]:
@@ -134,4 +146,4 @@ def history() -> QuerySet[EvidenceEntry]:
 
 def records_only(entries: QuerySet[EvidenceEntry]) -> QuerySet[EvidenceEntry]:
     """Without the lines that only the ledger knows."""
-    return entries.exclude(metadata_kind__in=[kind.value for kind in LEDGER_ONLY])
+    return entries.exclude(metadata_kind__in=LEDGER_ONLY)

@@ -12,9 +12,9 @@ DRILL_DASHBOARD_SCHEMA = "cavra.go-backend-pilot.rollback-drill-notification-das
 class DrillDashboardRecord:
     """The drills and their audit deliveries in numbers, as they stand at `generated_at`.
 
-    `delivery_count` and `failed_delivery_count` are the notifications'; what begins with `acknowledgement_audit_` is the
-    audit packages'. A delivery is one package to one connector, however often it was tried. Rates are 0 to 1.
-    `latest` holds the newest history rows.
+    `delivery_count` and `failed_delivery_count` are the notifications'; what begins with `acknowledgement_audit_` is
+    the audit packages'. A delivery is one package to one connector, however often it was tried; `failed` ones are not
+    yet delivered. Rates are 0 to 1. `latest` holds the newest history rows.
     """
 
     schema_version: str = DRILL_DASHBOARD_SCHEMA

@@ -266,6 +266,7 @@ class MetadataKind(StrEnum):
     LATE_RESULT = "late-result"
     RUN_QUEUED = "worker-run-queued"
     CONNECTOR_CHANGED = "connector-changed"
+    CONNECTOR_TESTED = "connector-tested"
 
 
 class Role(StrEnum):

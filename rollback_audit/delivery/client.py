@@ -11,13 +11,13 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Generic, Self
 
 import certifi
 import pycurl
 
 from rollback_audit.delivery.answer import Answer
-from rollback_audit.delivery.contract import Send, Settlement
+from rollback_audit.delivery.contract import KeyT, Send, Settlement
 from rollback_audit.delivery.failures import failure_of
 from rollback_audit.delivery.outbound import METHODS, Route, header_lines, route_for
 from rollback_audit.delivery.statuses import FINAL, outcome_of
@@ -40,13 +40,13 @@ class _Dialled(socket.socket):
         self.close()
 
 
-class _Exchange:
+class _Exchange(Generic[KeyT]):
     """One easy handle, used again and again, and what is known of the exchange that it carries now."""
 
     def __init__(self) -> None:
         self._url = self._trust = self._method = ""
         self._timeout_ms = 0
-        self._send: Send
+        self._send: Send[KeyT]
         self._route: Route
         self._answer = Answer()
         self.handle = handle = pycurl.Curl()
@@ -73,7 +73,7 @@ class _Exchange:
             handle.setopt(option, value)
         handle.unsetopt(pycurl.CAPATH)
 
-    def load(self, send: Send, route: Route, lines: list[str], submitted_at: float) -> None:
+    def load(self, send: Send[KeyT], route: Route, lines: list[str], submitted_at: float) -> None:
         """Make the handle carry this request. Options that have not changed since its last one are left alone."""
         self._send, self._route, self._submitted_at = send, route, submitted_at
         self._request_begun = self._dialled = self._forbidden = False
@@ -119,7 +119,7 @@ class _Exchange:
         self._request_begun = True
         return _GO_ON
 
-    def settle(self, error: int) -> Settlement:
+    def settle(self, error: int) -> Settlement[KeyT]:
         """What became of the exchange; `error` is libcurl's code, 0 for an answer that was read to its end."""
         status_code: int | None = self.handle.getinfo(pycurl.RESPONSE_CODE) or None
         retry_after_seconds: int | None = None
@@ -145,7 +145,7 @@ class _Exchange:
         )
 
 
-class Client:
+class Client(Generic[KeyT]):
     """Drives many exchanges at once. For one thread; not to be carried over a fork.
 
     No method raises for what a receiver does. Exchanges that `close` cuts are not settled: whoever owned them finds
@@ -153,10 +153,10 @@ class Client:
     """
 
     def __init__(self, *, max_in_flight: int = 256) -> None:
-        self._waiting: deque[tuple[Send, float]] = deque()
-        self._settled: list[Settlement] = []
-        self._on_wire: dict[pycurl.Curl, _Exchange] = {}
-        self._idle: list[_Exchange] = []
+        self._waiting: deque[tuple[Send[KeyT], float]] = deque()
+        self._settled: list[Settlement[KeyT]] = []
+        self._on_wire: dict[pycurl.Curl, _Exchange[KeyT]] = {}
+        self._idle: list[_Exchange[KeyT]] = []
         self._max_in_flight = max_in_flight
         self._timer_at: float | None = None
         self._watched: dict[int, int] = {}
@@ -172,7 +172,7 @@ class Client:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def submit(self, sends: Iterable[Send]) -> None:
+    def submit(self, sends: Iterable[Send[KeyT]]) -> None:
         """Queue exchanges. They begin at the next `pump`, in order, as room comes free."""
         now = time.monotonic()
         self._waiting.extend((send, now) for send in sends)
@@ -182,7 +182,7 @@ class Client:
         """Exchanges that `pump` has not handed back yet: queued, on the wire, or settled since."""
         return len(self._waiting) + len(self._on_wire) + len(self._settled)
 
-    def pump(self, *, timeout_seconds: float) -> list[Settlement]:
+    def pump(self, *, timeout_seconds: float) -> list[Settlement[KeyT]]:
         """Drive the exchanges; return as soon as some are settled, or with none once the time is up."""
         until = time.monotonic() + timeout_seconds
         self._begin_waiting()
@@ -196,10 +196,10 @@ class Client:
         settled, self._settled = self._settled, []
         return settled
 
-    def send_all(self, sends: Iterable[Send]) -> list[Settlement]:
+    def send_all(self, sends: Iterable[Send[KeyT]]) -> list[Settlement[KeyT]]:
         """Submit and pump until nothing is pending."""
         self.submit(sends)
-        settled: list[Settlement] = []
+        settled: list[Settlement[KeyT]] = []
         while self.pending:
             settled += self.pump(timeout_seconds=1.0)
         return settled
@@ -224,7 +224,7 @@ class Client:
         if begun:
             self._tick()
 
-    def _begin(self, send: Send, submitted_at: float) -> bool:
+    def _begin(self, send: Send[KeyT], submitted_at: float) -> bool:
         """Put one exchange on the wire, or settle it here and now as one that was never sent."""
         request = send.request
         route = route_for(request.url, send.egress)

@@ -3,9 +3,11 @@
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from rollback_audit.states import FAILURE_CLASS, Category, FailureClass, FailureKind, Outcome
+
+KeyT = TypeVar("KeyT", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +74,13 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(Generic[KeyT]):
     """What became of one exchange.
 
     `retry_after_seconds` counts from the moment the answer arrived; `duration_ms` from submission.
     """
 
-    key: Hashable
+    key: KeyT
     outcome: Outcome
     failure_kind: FailureKind | None
     status_code: int | None
@@ -94,14 +96,14 @@ Judge = Callable[[int, bytes], Verdict]
 
 
 @dataclass(frozen=True, slots=True)
-class Send:
+class Send(Generic[KeyT]):
     """One exchange to drive.
 
     `timeout_seconds` bounds the whole exchange, name look-up included. Once `start_by` (time.monotonic) has passed, the
     exchange is not begun and settles as not_sent / lease_lost: the sender no longer owns the delivery.
     """
 
-    key: Hashable
+    key: KeyT
     request: WireRequest
     egress: Egress
     judge: Judge

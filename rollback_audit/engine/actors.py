@@ -9,7 +9,7 @@ from rollback_audit.errors import NotAllowed
 from rollback_audit.states import Permission
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+    from django.contrib.auth.models import AnonymousUser, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,11 @@ SYSTEM = Actor(
 )
 
 
-def actor_for(user: "AbstractBaseUser | AnonymousUser") -> Actor:
+def actor_for(user: "User | AnonymousUser") -> Actor:
     """The actor behind a Django user; one without permissions for whoever is inactive or not signed in."""
     if not user.is_active or not user.is_authenticated:
         return Actor(name="anonymous", user_id=None, permissions=frozenset())
-    held = user.get_all_permissions()  # type: ignore[union-attr]
+    held = user.get_all_permissions()
     permissions = frozenset(word for word in Permission if f"rollback_audit.{word.value}" in held)
     return Actor(name=user.get_username(), user_id=user.pk, permissions=permissions)
 

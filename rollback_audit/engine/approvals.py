@@ -1,7 +1,7 @@
 """Nothing live without a fitting approval: reviews, approval plans and decisions.
 
-An approval names the plan's and the decision's digest and what would be sent. It is good for one attempt, until it expires,
-and a later word on the same decision takes it back. Whoever made the plan cannot approve it.
+An approval names the plan's and the decision's digest and what would be sent. It is good for one attempt, until it
+expires, and a later word on the same decision takes it back. Whoever made the plan cannot approve it.
 """
 
 import secrets
@@ -181,8 +181,9 @@ def decide(
     check_text("external_ref", external_ref, 200)
     check_text("notes", notes, 2000, multiline=True)
     row = _approval_plan(approval_plan_id)
+    approver_id = _person(actor)
     if approval_state is ApprovalState.APPROVED:
-        _refuse_own_plan(actor, row.retry_plan)
+        _refuse_own_plan(approver_id, row.retry_plan)
     with transaction.atomic():
         # Whoever decides on a plan's entries does so one after the other: the latest word must be one word.
         ApprovalPlan.objects.select_for_update(of=("self",)).get(pk=row.pk)
@@ -204,7 +205,7 @@ def decide(
                 external_ref=external_ref,
                 notes=notes,
                 approved_by=label("approved_by", approved_by, actor=actor),
-                approver_id=actor.user_id,
+                approver_id=approver_id,
                 decided_at=now,
                 expires_at=now + timedelta(minutes=expires_in_minutes),
             )
@@ -284,10 +285,14 @@ def _entry_action(decision: RetryDecision, *, require_retry_ack: bool) -> Approv
     return ApprovalAction.REQUEST_APPROVAL
 
 
-def _refuse_own_plan(actor: Actor, plan: RetryPlan) -> None:
+def _person(actor: Actor) -> int:
     if actor.user_id is None:
-        raise NotAllowed("Approvals are given by people.")
-    if settings.CAVRA_FOUR_EYES and plan.maker_id == actor.user_id:
+        raise NotAllowed("Approvals are decided by people.")
+    return actor.user_id
+
+
+def _refuse_own_plan(approver_id: int, plan: RetryPlan) -> None:
+    if settings.CAVRA_FOUR_EYES and plan.maker_id == approver_id:
         raise NotAllowed("You made this plan; somebody else has to approve it.", code="four_eyes")
 
 
@@ -308,9 +313,9 @@ def _entries(row: ApprovalPlan, *, key: DecisionKey | None) -> list[ApprovalPlan
 def _approvable(entries: Sequence[ApprovalPlanEntry], row: ApprovalPlan, *, single: bool) -> list[ApprovalPlanEntry]:
     """Entries that may be approved now: not spent, and reviewed where the plan asks for a review."""
     spent = set(
-        ApprovalDecision.objects.filter(approval_plan__retry_plan=row.retry_plan, consumed_at__isnull=False).values_list(
-            "retry_decision_id", flat=True
-        )
+        ApprovalDecision.objects.filter(
+            approval_plan__retry_plan=row.retry_plan, consumed_at__isnull=False
+        ).values_list("retry_decision_id", flat=True)
     )
     fresh = [entry for entry in entries if entry.decision_id not in spent]
     if not row.require_retry_ack:

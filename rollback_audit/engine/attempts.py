@@ -1,7 +1,7 @@
 """One try on the wire: the claim that began it, the request it sends, and its settlement.
 
-A claim is held by whoever raised the delivery's fence. Only that holder may settle; what comes later, after somebody else
-has raised the fence, becomes a `late-result` line and changes nothing.
+A claim is held by whoever raised the delivery's fence. Only that holder may settle; what comes later, after somebody
+else has raised the fence, becomes a `late-result` line and changes nothing.
 """
 
 from collections import Counter
@@ -77,7 +77,7 @@ def lease_seconds(timeout_seconds: float) -> float:
 
 def send_of(
     claim: Claim, settings: ConnectorSettings, *, timeout_seconds: float, start_by: float | None
-) -> Send | Settlement:
+) -> Send[Claim] | Settlement[Claim]:
     """The exchange that carries the claim, or its settlement where it cannot even be built."""
     envelope = Envelope(
         event=claim.event.encode(),
@@ -100,7 +100,7 @@ def send_of(
     )
 
 
-def not_sent(claim: Claim, failure_kind: FailureKind) -> Settlement:
+def not_sent(claim: Claim, failure_kind: FailureKind) -> Settlement[Claim]:
     """A settlement for a claim of which no byte left this machine."""
     return Settlement(
         key=claim,
@@ -112,7 +112,7 @@ def not_sent(claim: Claim, failure_kind: FailureKind) -> Settlement:
     )
 
 
-def worker_lost(claim: Claim) -> Settlement:
+def worker_lost(claim: Claim) -> Settlement[Claim]:
     """A settlement for a claim whose holder never came back: nobody can tell whether bytes left."""
     return Settlement(
         key=claim,
@@ -152,7 +152,7 @@ def record_sending(claims: Sequence[Claim], *, after_unknown: Iterable[Claim]) -
         bulk.insert(cursor, EvidenceEntry, ledger.COLUMNS, lines)
 
 
-def settle(settlements: Sequence[Settlement]) -> None:
+def settle(settlements: Sequence[Settlement[Claim]]) -> None:
     """Record outcomes in one transaction: delivery, attempt, result, connector and ledger. Keys are claims.
 
     A settlement whose fence is no longer the delivery's is recorded as late and changes nothing else.
@@ -172,13 +172,13 @@ def settle(settlements: Sequence[Settlement]) -> None:
             )
 
 
-def write(settlements: Sequence[Settlement], *, now: datetime) -> None:
+def write(settlements: Sequence[Settlement[Claim]], *, now: datetime) -> None:
     """Write settlements of deliveries whose rows the caller's transaction holds."""
     lines: list[tuple[object, ...]] = []
     for item in settlements:
         lines.append(line(MetadataKind.CONNECTOR_DELIVERY, item.key, at=now, settlement=item))
         if item.key.run is not None:
-            lines.append(_execution_line(item.key, item, now=now))
+            lines.append(_execution_line(item.key, item.key.run, item, now=now))
     with connection.cursor() as cursor:
         bulk.update(cursor, Delivery, _DELIVERY_COLUMNS, [_delivery_values(item, now=now) for item in settlements])
         bulk.update(
@@ -198,7 +198,7 @@ def write(settlements: Sequence[Settlement], *, now: datetime) -> None:
     _hold_refused(settlements, now=now)
 
 
-def result_state(settlement: Settlement) -> ResultState:
+def result_state(settlement: Settlement[Claim]) -> ResultState:
     """What a settlement makes of a run's result."""
     if settlement.outcome is Outcome.CONFIRMED:
         return ResultState.DELIVERED
@@ -219,7 +219,7 @@ _DELIVERY_COLUMNS = (
 )
 
 
-def _by_fence(settlements: Sequence[Settlement]) -> tuple[list[Settlement], list[Settlement]]:
+def _by_fence(settlements: Sequence[Settlement[Claim]]) -> tuple[list[Settlement[Claim]], list[Settlement[Claim]]]:
     """Lock the deliveries and split their settlements into those that still hold the fence and those that came late."""
     condition, parameters = bulk.any_of([item.key.delivery_pk for item in settlements])
     lock = "FOR UPDATE" if bulk.on_postgresql() else ""
@@ -234,8 +234,8 @@ def _by_fence(settlements: Sequence[Settlement]) -> tuple[list[Settlement], list
     return mine, late
 
 
-def _delivery_values(item: Settlement, *, now: datetime) -> tuple[Any, ...]:
-    claim: Claim = item.key
+def _delivery_values(item: Settlement[Claim], *, now: datetime) -> tuple[Any, ...]:
+    claim = item.key
     if item.outcome is Outcome.CONFIRMED:
         return (
             claim.delivery_pk,
@@ -267,7 +267,7 @@ def _delivery_values(item: Settlement, *, now: datetime) -> tuple[Any, ...]:
     )
 
 
-def _facts_after(claim: Claim, item: Settlement, *, now: datetime) -> DeliveryFacts:
+def _facts_after(claim: Claim, item: Settlement[Claim], *, now: datetime) -> DeliveryFacts:
     codes = [claim.failed_status_codes] if claim.failed_status_codes else []
     if item.status_code is not None:
         codes.append(str(item.status_code))
@@ -289,8 +289,8 @@ def _facts_after(claim: Claim, item: Settlement, *, now: datetime) -> DeliveryFa
     )
 
 
-def _attempt_values(item: Settlement, *, now: datetime) -> tuple[Any, ...]:
-    claim: Claim = item.key
+def _attempt_values(item: Settlement[Claim], *, now: datetime) -> tuple[Any, ...]:
+    claim = item.key
     return (
         claim.delivery_pk,
         claim.attempt_number,
@@ -304,7 +304,7 @@ def _attempt_values(item: Settlement, *, now: datetime) -> tuple[Any, ...]:
     )
 
 
-def _hold_refused(settlements: Sequence[Settlement], *, now: datetime) -> None:
+def _hold_refused(settlements: Sequence[Settlement[Claim]], *, now: datetime) -> None:
     """A receiver that refuses credential or address holds its connector: every other delivery would be refused too."""
     refused = Counter(
         (item.key.connector_pk, item.failure_kind)
@@ -321,7 +321,7 @@ def _hold_refused(settlements: Sequence[Settlement], *, now: datetime) -> None:
 
 
 def line(
-    kind: MetadataKind, claim: Claim, *, at: datetime, settlement: Settlement | None = None
+    kind: MetadataKind, claim: Claim, *, at: datetime, settlement: Settlement[Claim] | None = None
 ) -> tuple[object, ...]:
     """The ledger line of a claim's attempt (an EvidenceEntry row); with a settlement, of how it ended."""
     facts = AttemptFacts(
@@ -345,14 +345,13 @@ def line(
     return attempt_line(kind, facts, signer=claim.actor, at=at)
 
 
-def _execution_line(claim: Claim, item: Settlement, *, now: datetime) -> tuple[object, ...]:
-    assert claim.run is not None
+def _execution_line(claim: Claim, run: RunFacts, item: Settlement[Claim], *, now: datetime) -> tuple[object, ...]:
     facts = ExecutionFacts(
-        run_id=claim.run.run_id,
-        ordinal=claim.run.ordinal,
-        retry_plan_id=claim.run.retry_plan_id,
-        approval_decision_id=claim.run.approval_decision_id,
-        approval_plan_id=claim.run.approval_plan_id,
+        run_id=run.run_id,
+        ordinal=run.ordinal,
+        retry_plan_id=run.retry_plan_id,
+        approval_decision_id=run.approval_decision_id,
+        approval_plan_id=run.approval_plan_id,
         delivery_id=claim.delivery_id,
         audit_id=claim.audit_id,
         provider=claim.provider,
@@ -361,8 +360,6 @@ def _execution_line(claim: Claim, item: Settlement, *, now: datetime) -> tuple[o
         skipped=None,
         executed_at=now,
         executed_by=claim.actor,
-        delivery_metadata_id=attempt_entry_id(
-            MetadataKind.CONNECTOR_DELIVERY, claim.event_id, claim.attempt_number
-        ),
+        delivery_metadata_id=attempt_entry_id(MetadataKind.CONNECTOR_DELIVERY, claim.event_id, claim.attempt_number),
     )
     return execution_line(facts, at=now)

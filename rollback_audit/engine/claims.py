@@ -1,12 +1,12 @@
 """Claim, lease, fence: how a batch of a run's results becomes this worker's to send.
 
-One transaction locks the results, their deliveries and approvals, judges each, spends the approvals, raises the fences and
-writes the attempts. Nothing is sent before it has been committed. Rows that another worker holds are passed over.
+One transaction locks the results, their deliveries and approvals, judges each, spends the approvals, raises the fences
+and writes the attempts. Nothing is sent before it has been committed. Rows that another worker holds are passed over.
 """
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from django.db import connection, transaction
 
@@ -91,7 +91,7 @@ _CANDIDATES = f"""
     WHERE r.run_id = %s AND r.state = '{ResultState.REMAINING}'
     ORDER BY r.ordinal
     LIMIT %s
-"""
+"""  # noqa: S608 - table names and enumerations
 
 
 def claim(run: WorkerRun, plan: RetryPlan, *, limit: int) -> tuple[list[Claim], int]:
@@ -183,9 +183,7 @@ def reclaim_expired(*, limit: int = 500) -> int:
     return len(lost)
 
 
-def _why_skip(
-    item: _Candidate, connector: Connector, *, plan: RetryPlan, now: datetime
-) -> SkipReason | None:
+def _why_skip(item: _Candidate, connector: Connector, *, plan: RetryPlan, now: datetime) -> SkipReason | None:
     """Why a selected result is not sent after all; None where it may go. The approval is judged first."""
     approval = ApprovalFacts(
         decision_digest=item.approved_decision_digest,
@@ -214,9 +212,7 @@ def _why_skip(
     return SkipReason.DRIFTED if connectors.settings_of(connector) is None else None
 
 
-def _claim(
-    item: _Candidate, connector: Connector, *, run: WorkerRun, plan: RetryPlan, now: datetime
-) -> Claim:
+def _claim(item: _Candidate, connector: Connector, *, run: WorkerRun, plan: RetryPlan, now: datetime) -> Claim:
     return Claim(
         delivery_pk=item.delivery_pk,
         connector_pk=item.connector_pk,
@@ -273,9 +269,7 @@ def _begin(run: WorkerRun, claims: Sequence[Claim], *, now: datetime) -> None:
         )
 
 
-def _skip(
-    run: WorkerRun, plan: RetryPlan, skipped: Sequence[tuple[_Candidate, SkipReason]], *, now: datetime
-) -> None:
+def _skip(run: WorkerRun, plan: RetryPlan, skipped: Sequence[tuple[_Candidate, SkipReason]], *, now: datetime) -> None:
     with connection.cursor() as cursor:
         bulk.update(
             cursor,
@@ -317,9 +311,7 @@ def _was_unknown(item: _Candidate) -> bool:
 
 
 def _aware(value: Any) -> datetime:
-    moment = bulk.read_moment(value)
-    assert moment is not None
-    return moment
+    return cast("datetime", bulk.read_moment(value))
 
 
 def _claim_of(attempt: DeliveryAttempt) -> Claim:
@@ -357,4 +349,3 @@ def _claim_of(attempt: DeliveryAttempt) -> Claim:
         actor=result.run.actor if result is not None else "system",
         run=run,
     )
-

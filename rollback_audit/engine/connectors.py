@@ -1,7 +1,7 @@
 """Connectors as rows: what the configuration file says, what receivers' answers led to, and how an operator tests them.
 
-The file is read by whoever needs it; the rows carry its keyed digest and a random revision, so that an approval can name a
-configuration without the database ever holding one.
+The file is read by whoever needs it; the rows carry its keyed digest and a random revision, so that an approval can
+name a configuration without the database ever holding one.
 """
 
 import hashlib
@@ -15,17 +15,19 @@ from django.conf import settings as django_settings
 from django.db import transaction
 
 from rollback_audit.delivery import config, registry
-from rollback_audit.delivery.contract import ConnectorSettings
+from rollback_audit.delivery.client import Client
+from rollback_audit.delivery.contract import ConnectorSettings, Envelope, Send, Settlement
 from rollback_audit.engine import clock, ledger
 from rollback_audit.engine.actors import SYSTEM, Actor
-from rollback_audit.errors import UnknownRecord
+from rollback_audit.errors import StateForbids, UnknownRecord
 from rollback_audit.models import Connector
-from rollback_audit.records.connectors import ConnectorRecord
+from rollback_audit.records.connectors import ConnectorRecord, ConnectorTestRecord
 from rollback_audit.records.history import HistoryRow
 from rollback_audit.redaction import check_text
-from rollback_audit.states import Category, ConnectorStanding, MetadataKind, Permission
+from rollback_audit.states import Category, ConnectorStanding, MetadataKind, Outcome, Permission
 
 _NO_DIGEST = ""
+TEST_EVENT_TYPE = "cavra.go_backend.rollback_drill.connector_test"
 
 
 @dataclass(slots=True)
@@ -65,19 +67,54 @@ def sync() -> None:
         ledger.append(lines)
 
 
+def test(*, actor: Actor, name: str, timeout_seconds: float = 10.0) -> ConnectorTestRecord:  # noqa: PT028
+    """Send a harmless event the way evidence goes. A confirmed one ends the connector's hold.
+
+    Raises UnknownRecord, or StateForbids (connector_unavailable) for one that is disabled or misconfigured.
+    """
+    actor.require(Permission.EDIT_CONNECTORS)
+    sync()
+    row = _find(name)
+    settings = settings_of(row)
+    if settings is None or row.configuration != ConnectorStanding.READY:
+        raise StateForbids(
+            f"The connector is {row.configuration}; `cavra check` says what to mend.", code="connector_unavailable"
+        )
+    settlement = _send_test(settings, timeout_seconds=timeout_seconds)
+    with transaction.atomic():
+        row = Connector.objects.select_for_update().get(pk=row.pk)
+        found = ConnectorTestRecord(
+            name=row.name,
+            provider=row.provider,
+            succeeded=settlement.outcome is Outcome.CONFIRMED,
+            outcome=settlement.outcome,
+            failure_kind=settlement.failure_kind,
+            status_code=settlement.status_code,
+            duration_ms=settlement.duration_ms,
+            tested_at=clock.now(),
+        )
+        line = ledger.row(
+            MetadataKind.CONNECTOR_TESTED,
+            session_id=ledger.new_entry_id(),
+            signer=actor.name,
+            at=found.tested_at,
+            provider=row.name,
+            delivery_success=found.succeeded,
+            record=found,
+        )
+        ledger.append([line])
+        if found.succeeded:
+            _end_hold(row, actor=actor, reason="A test event was confirmed.")
+    return found
+
+
 def release(*, actor: Actor, name: str, reason: str) -> ConnectorRecord:
     """End a connector's hold, so that its deliveries may be planned again. Wants a reason."""
     actor.require(Permission.EDIT_CONNECTORS)
     check_text("reason", reason, max_length=500, required=True)
     with transaction.atomic():
-        row = Connector.objects.select_for_update().filter(name=name).first()
-        if row is None:
-            raise UnknownRecord("No connector with this name.")
-        if row.hold is not None:
-            now = clock.now()
-            row.hold, row.held_since, row.updated_at = None, None, now
-            row.save(update_fields=["hold", "held_since", "updated_at"])
-            ledger.append([_line(row, actor=actor, at=now, change="released", reason=reason)])
+        row = Connector.objects.select_for_update().get(pk=_find(name).pk)
+        _end_hold(row, actor=actor, reason=reason)
     return record(row)
 
 
@@ -104,6 +141,45 @@ def record(row: Connector) -> ConnectorRecord:
         revision=row.revision,
         updated_at=row.updated_at,
     )
+
+
+def _find(name: str) -> Connector:
+    row = Connector.objects.filter(name=name).first()
+    if row is None:
+        raise UnknownRecord("No connector with this name.")
+    return row
+
+
+def _end_hold(row: Connector, *, actor: Actor, reason: str) -> None:
+    """End the hold of a row that the caller's transaction has locked."""
+    if row.hold is None:
+        return
+    row.hold, row.held_since, row.updated_at = None, None, clock.now()
+    row.save(update_fields=["hold", "held_since", "updated_at"])
+    ledger.append([_line(row, actor=actor, at=row.updated_at, change="released", reason=reason)])
+
+
+def _send_test(settings: ConnectorSettings, *, timeout_seconds: float) -> Settlement[str]:
+    now = clock.now()
+    event_id = f"gordtest-{secrets.token_hex(8)}"
+    event = {"event_type": TEST_EVENT_TYPE, "summary": {"event_id": event_id, "sent_at": now.isoformat()}, "routes": []}
+    envelope = Envelope(
+        event=ledger.canonical_text(event).encode(),
+        event_type=TEST_EVENT_TYPE,
+        event_id=event_id,
+        idempotency_key=event_id,
+        occurred_at=now,
+    )
+    send = Send(
+        key=event_id,
+        request=registry.build(settings, envelope, now=now),
+        egress=settings.egress,
+        judge=registry.CONNECTORS[settings.provider].judge,
+        timeout_seconds=timeout_seconds,
+    )
+    with Client[str](max_in_flight=1) as client:
+        (settlement,) = client.send_all([send])
+    return settlement
 
 
 def _digest_key() -> bytes:
@@ -133,9 +209,7 @@ def _wanted(configured: config.Configuration) -> dict[str, dict[str, Any]]:
     return wanted
 
 
-def _differences(
-    configured: config.Configuration, rows: dict[str, Connector]
-) -> list[tuple[str, dict[str, Any]]]:
+def _differences(configured: config.Configuration, rows: dict[str, Connector]) -> list[tuple[str, dict[str, Any]]]:
     wanted = _wanted(configured)
     broken_file = next((problem for problem in configured.problems if problem.connector is None), None)
     for name in rows.keys() - wanted.keys():

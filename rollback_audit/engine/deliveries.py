@@ -165,7 +165,7 @@ def deliver_package(
 
 
 def select_connectors(field: str, names: str) -> list[Connector]:
-    """The connectors of a comma list, or all that are enabled. Raises InvalidInput for a name that is not configured."""
+    """The connectors of a comma list, or all that are enabled. Raises InvalidInput for an unknown name."""
     rows = {row.name: row for row in Connector.objects.exclude(configuration=ConnectorStanding.UNKNOWN)}
     if names.strip() == "all":
         chosen = [row for row in rows.values() if row.configuration != ConnectorStanding.DISABLED]
@@ -243,8 +243,8 @@ def send(prepared: Prepared, *, timeout_seconds: float) -> PackageDelivery:
     """Drive the prepared attempts and record what came of them. Call it outside any transaction."""
     start_by = time.monotonic() + attempts.lease_seconds(timeout_seconds) - timeout_seconds
     rows = Connector.objects.in_bulk([claim.connector_pk for claim in prepared.claims])
-    sends: list[Send] = []
-    settled: list[Settlement] = []
+    sends: list[Send[Claim]] = []
+    settled: list[Settlement[Claim]] = []
     for claim in prepared.claims:
         settings = connectors.settings_of(rows[claim.connector_pk])
         if settings is None or rows[claim.connector_pk].standing != ConnectorStanding.READY:
@@ -255,7 +255,7 @@ def send(prepared: Prepared, *, timeout_seconds: float) -> PackageDelivery:
             settled.append(built)
         else:
             sends.append(built)
-    with Client(max_in_flight=max(1, len(sends))) as client:
+    with Client[Claim](max_in_flight=max(1, len(sends))) as client:
         settled += client.send_all(sends)
     attempts.settle(settled)
     return _outcome(prepared)
@@ -283,9 +283,7 @@ def read_delivery(*, actor: Actor, delivery_id: str, provider: str = "") -> Deli
     )
 
 
-def _first_claim(
-    plan: DeliveryPlan, connector: Connector, *, actor: Actor, now: datetime, terms: Terms
-) -> Claim:
+def _first_claim(plan: DeliveryPlan, connector: Connector, *, actor: Actor, now: datetime, terms: Terms) -> Claim:
     delivery = Delivery.objects.create(
         plan=plan,
         connector=connector,
@@ -357,5 +355,3 @@ def _connector_delivery(plan: DeliveryPlan, records: list[AttemptRecord]) -> Con
         attempt_count=len(records),
         attempts=records,
     )
-
-

@@ -11,7 +11,7 @@ _TASK = "rollback_audit.tasks.drain"
 
 
 def ring(run_id: str) -> None:
-    """Ring for a run, with the transaction that queues it: a broker in the database joins it, any other waits for it."""
+    """Ring for a run when the transaction that queues it commits: a broker in the database is part of it."""
     if Conf.ORM:
         async_task(_TASK, run_id)
     else:

@@ -27,7 +27,7 @@ BEAT_LASTS = timedelta(seconds=3 * BEAT_SECONDS)
 def drain(run_id: str, *, should_stop: Callable[[], bool] = lambda: False) -> None:
     """Drive a live run until nothing is left for this worker, or until told to stop.
 
-    Whoever else drives it at the same time takes other results. Claims that are on the wire are settled before this returns.
+    Whoever else drives it at the same time takes other results. What is on the wire is settled before this returns.
     """
     run = runs.find(run_id)
     if run.state in worker.FINISHED:
@@ -67,12 +67,12 @@ class _Drain:
         self._plan: RetryPlan = run.retry_plan
         self._lease_seconds = attempts.lease_seconds(run.timeout_seconds)
         self._held: dict[int, Claim] = {}
-        self._settled: list[Settlement] = []
+        self._settled: list[Settlement[Claim]] = []
         self._settled_at = self._beaten_at = self._renewed_at = time.monotonic()
 
     def drive(self, should_stop: Callable[[], bool]) -> None:
         exhausted = False
-        with Client(max_in_flight=IN_FLIGHT) as client:
+        with Client[Claim](max_in_flight=IN_FLIGHT) as client:
             while True:
                 exhausted = exhausted or should_stop()
                 if not exhausted and len(self._held) <= WINDOW - SETTLE_BATCH:
@@ -83,23 +83,21 @@ class _Drain:
                     return
                 self._keep_alive()
 
-    def _claim(self, client: Client) -> bool:
+    def _claim(self, client: Client[Claim]) -> bool:
         """Claim and submit a batch. Returns whether there may be more."""
         claimed, skipped_count = claims.claim(self._run, self._plan, limit=WINDOW - len(self._held))
         if not claimed:
             return skipped_count > 0
         start_by = time.monotonic() + self._lease_seconds - self._run.timeout_seconds
         settings_of = {row.pk: connectors.settings_of(row) for row in Connector.objects.all()}
-        sends: list[Send] = []
+        sends: list[Send[Claim]] = []
         for claim in claimed:
             self._held[claim.delivery_pk] = claim
             settings = settings_of[claim.connector_pk]
             if settings is None:
                 self._settled.append(attempts.not_sent(claim, FailureKind.CONNECTOR_UNAVAILABLE))
                 continue
-            send = attempts.send_of(
-                claim, settings, timeout_seconds=self._run.timeout_seconds, start_by=start_by
-            )
+            send = attempts.send_of(claim, settings, timeout_seconds=self._run.timeout_seconds, start_by=start_by)
             if isinstance(send, Settlement):
                 self._settled.append(send)
             else:

@@ -39,7 +39,7 @@ def new_entry_id() -> str:
     return f"{_PREFIX}-{secrets.token_hex(8)}"
 
 
-def jsonable(value: Any) -> Any:
+def jsonable(value: Any) -> Any:  # noqa: PLR0911 - one return for each type
     """A record as JSON types: moments as ISO 8601 in UTC with offset, whole floats as integers (RFC 8785, 3.2.2.3)."""
     if is_dataclass(value) and not isinstance(value, type):
         return {item.name: jsonable(getattr(value, item.name)) for item in fields(value)}
@@ -67,8 +67,8 @@ def canonical_text(value: dict[str, Any]) -> str:
 def row(kind: MetadataKind, *, session_id: str, signer: str, at: datetime, record: Any, **index: Any) -> HistoryRow:
     """A history row, not yet stored.
 
-    `session_id` is the id of the record it is about (or `new_entry_id()`): the database takes each only once. `index` holds
-    HistoryRow's own field names.
+    `session_id` is the id of the record it is about (or `new_entry_id()`): the database takes each only once. `index`
+    holds HistoryRow's own field names.
     """
     return HistoryRow(
         session_id=session_id, created_at=at, signer=signer, metadata_kind=kind, record=jsonable(record), **index

@@ -1,8 +1,8 @@
 """The ledger lines that every attempt leaves, thousands a second.
 
-Written out by hand in key order, because building records and encoding them costs ten times as much; a test holds each line
-against the record and the general encoder. Every value is a number, an enumeration word, a digest or an id of our own
-making; the one free text, the actor's name, is encoded as JSON.
+Written out by hand in key order, because building records and encoding them costs ten times as much; a test holds each
+line against the record and the general encoder. Every value is a number, an enumeration word, a digest or an id of our
+own making; the one free text, the actor's name, is encoded as JSON.
 """
 
 import hashlib
@@ -85,10 +85,11 @@ def attempt_line(kind: MetadataKind, facts: AttemptFacts, *, signer: str, at: da
         f'"delivery_id":"{facts.delivery_id}","delivery_success":{_WORD[success]},"event_id":"{facts.event_id}",'
         f'"failed_providers":{provider if success is False else "[]"},"metadata_kind":"{kind}","product":"{PRODUCT}",'
         f'"provider":"{facts.provider}","providers":{provider},"record":{_attempt_record(facts)},"schedule_id":null,'
-        f'"schema_version":"{METADATA_SCHEMA_VERSION}","session_id":"{entry_id}","signer":{json.dumps(signer, ensure_ascii=False)},'
+        f'"schema_version":"{METADATA_SCHEMA_VERSION}","session_id":"{entry_id}",'
+        f'"signer":{json.dumps(signer, ensure_ascii=False)},'
         f'"status_codes":[{"" if facts.status_code is None else facts.status_code}]}}'
     )
-    return _entry(entry_id, kind, at, signer, facts.source, facts.provider, facts.audit_id, facts.delivery_id, success, body)
+    return _entry(facts, entry_id=entry_id, kind=kind, at=at, signer=signer, success=success, body=body)
 
 
 def execution_line(facts: ExecutionFacts, *, at: datetime) -> tuple[object, ...]:
@@ -106,16 +107,13 @@ def execution_line(facts: ExecutionFacts, *, at: datetime) -> tuple[object, ...]
         f'"signer":{json.dumps(facts.executed_by, ensure_ascii=False)},"status_codes":null}}'
     )
     return _entry(
-        record_id,
-        MetadataKind.EXECUTION_RECORD,
-        at,
-        facts.executed_by,
-        facts.source,
-        facts.provider,
-        facts.audit_id,
-        facts.delivery_id,
-        success,
-        body,
+        facts,
+        entry_id=record_id,
+        kind=MetadataKind.EXECUTION_RECORD,
+        at=at,
+        signer=facts.executed_by,
+        success=success,
+        body=body,
     )
 
 
@@ -153,7 +151,8 @@ def _execution_record(record_id: str, facts: ExecutionFacts) -> str:
         f'{{"approval_decision_id":{_text(facts.approval_decision_id)},'
         f'"approval_plan_id":{_text(facts.approval_plan_id)},"audit_id":"{facts.audit_id}",'
         f'"delivery_id":"{facts.delivery_id}","delivery_metadata_id":{_text(facts.delivery_metadata_id)},'
-        f'"delivery_success":{_WORD[facts.status is ResultState.DELIVERED]},"executed_at":"{facts.executed_at.isoformat()}",'
+        f'"delivery_success":{_WORD[facts.status is ResultState.DELIVERED]},'
+        f'"executed_at":"{facts.executed_at.isoformat()}",'
         f'"executed_by":{json.dumps(facts.executed_by, ensure_ascii=False)},'
     )
     tail = (
@@ -166,30 +165,14 @@ def _execution_record(record_id: str, facts: ExecutionFacts) -> str:
 
 
 def _entry(
+    facts: AttemptFacts | ExecutionFacts,
+    *,
     entry_id: str,
     kind: MetadataKind,
     at: datetime,
     signer: str,
-    source: str,
-    provider: str,
-    audit_id: str,
-    delivery_id: str,
     success: bool | None,
     body: str,
 ) -> tuple[object, ...]:
-    return (
-        entry_id,
-        kind.value,
-        bulk.moment(at),
-        signer,
-        source,
-        provider,
-        "",
-        audit_id,
-        delivery_id,
-        "",
-        success,
-        "",
-        "",
-        body,
-    )
+    place = (facts.source, facts.provider, "", facts.audit_id, facts.delivery_id)
+    return (entry_id, kind.value, bulk.moment(at), signer, *place, "", success, "", "", body)

@@ -48,7 +48,7 @@ _OPEN_DELIVERIES = f"""
            attempt_count, failure_count, failure_kind, last_attempt_at, last_failed_at, not_before, failed_status_codes
     FROM "{Delivery._meta.db_table}"
     WHERE state IN ('{DeliveryState.SENDING}', '{DeliveryState.FAILED}')
-"""
+"""  # noqa: S608 - table names and enumerations
 
 
 def plan_retry(
@@ -66,9 +66,7 @@ def plan_retry(
     actor.require(Permission.PLAN_RETRY)
     connectors.sync()
     with transaction.atomic():
-        plan, line = build_plan(
-            actor=actor, policy=policy, source=source, provider=provider, generated_by=generated_by
-        )
+        plan, line = build_plan(actor=actor, policy=policy, source=source, provider=provider, generated_by=generated_by)
     return read_plan(actor=actor, retry_plan_id=plan.retry_plan_id), line
 
 
@@ -148,9 +146,7 @@ def _complete(plan: RetryPlan, *, counts: Counter[str], digest: str) -> None:
     plan.retryable_count = counts[Action.RETRY]
     plan.waiting_count = counts[Action.WAIT]
     plan.suppressed_count = counts[Action.SUPPRESS]
-    plan.alert_level = plan_alert_level(
-        retryable_count=plan.retryable_count, waiting_count=plan.waiting_count
-    )
+    plan.alert_level = plan_alert_level(retryable_count=plan.retryable_count, waiting_count=plan.waiting_count)
     plan.save(
         update_fields=[
             "plan_digest",
@@ -222,13 +218,6 @@ def _facts(cursor: Any) -> Iterator[tuple[int, int, Any, DeliveryFacts]]:
     read = bulk.read_moment
     while rows := cursor.fetchmany(_CHUNK):
         for row in rows:
-            last_attempt_at = read(row[11])
-            assert last_attempt_at is not None
-            yield (
-                row[0],
-                row[1],
-                row[11],
-                DeliveryFacts(
-                    *row[2:7], bool(row[7]), *row[8:11], last_attempt_at, read(row[12]), read(row[13]), row[14]
-                ),
-            )
+            moments = (read(row[11]), read(row[12]), read(row[13]))
+            facts = DeliveryFacts._make((*row[2:7], bool(row[7]), *row[8:11], *moments, row[14]))
+            yield row[0], row[1], row[11], facts

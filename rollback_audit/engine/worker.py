@@ -1,7 +1,8 @@
 """The retry worker's verbs: start a run, look at it, abort it.
 
-A dry run is finished when it is answered: it plans, selects and records, opens no socket and changes nothing but its own
-record. A live run is queued with its selection in one transaction; any worker takes it from there (engine/drain.py).
+A dry run is finished when it is answered: it plans, selects and records, opens no socket and changes nothing but
+its own record. A live run is queued with its selection in one transaction; any worker takes it from there
+(engine/drain.py).
 """
 
 import secrets
@@ -65,8 +66,8 @@ class RunRequest:
 def start_run(*, actor: Actor, request: RunRequest, schedule: WorkerSchedule | None = None) -> RunAnswer:
     """Run dry and answer with the finished run, or queue a live run.
 
-    Live needs the permission, a reason, and an approval for each delivery; without approvals it selects nothing and says
-    how many wait for one. Raises StateForbids (schedule_disabled, plan_digest_mismatch).
+    Live needs the permission, a reason, and an approval for each delivery; without approvals it selects nothing and
+    says how many wait for one. Raises StateForbids (schedule_disabled, plan_digest_mismatch).
     """
     actor.require(Permission.RUN_DRY if request.dry_run else Permission.EXECUTE_RETRY)
     if not request.enabled:
@@ -109,7 +110,9 @@ def abort_run(*, actor: Actor, run_id: str, reason: str) -> RunAnswer:
     actor.require(Permission.EXECUTE_RETRY)
     reason = check_text("reason", reason, max_length=500, required=True)
     with transaction.atomic():
-        run = WorkerRun.objects.select_for_update(of=("self",)).select_related("retry_plan").get(pk=runs.find(run_id).pk)
+        run = (
+            WorkerRun.objects.select_for_update(of=("self",)).select_related("retry_plan").get(pk=runs.find(run_id).pk)
+        )
         if run.state in FINISHED:
             raise StateForbids("The run has finished; there is nothing left to abort.", code="run_finished")
         run.aborted_by, run.abort_reason = actor.name, reason
@@ -255,16 +258,14 @@ def _select_live(run: WorkerRun) -> None:
             SELECT %s, row_number() OVER ({_OLDEST_DUE_FIRST}), c.id, c.delivery_id, a.id,
                    '{ResultState.REMAINING}', NULL
             {approved} {_OLDEST_DUE_FIRST} LIMIT %s
-            """,  # noqa: S608 - table names and enumerations
+            """,
             [run.pk, *parameters, run.max_retry_deliveries],
         )
         selected = cursor.rowcount
     run.selected_retry_count = run.remaining_count = selected
     run.over_limit_count = approved_count - selected
     run.approval_pending_count = run.retry_plan.retryable_count - approved_count
-    run.save(
-        update_fields=["selected_retry_count", "remaining_count", "over_limit_count", "approval_pending_count"]
-    )
+    run.save(update_fields=["selected_retry_count", "remaining_count", "over_limit_count", "approval_pending_count"])
 
 
 def _record(run: WorkerRun, *, actor: Actor) -> None:

@@ -8,7 +8,7 @@ from django.db.models.constraints import BaseConstraint
 from rollback_audit.states import Permission
 
 
-class Access(models.Model):
+class Access(models.Model):  # noqa: DJ008 - no rows
     """No table: the place Django keeps the project's permissions."""
 
     class Meta:
@@ -31,9 +31,7 @@ class ApiToken(models.Model):
         default_permissions = ()
         ordering: ClassVar = ["-id"]
         constraints: ClassVar[list[BaseConstraint]] = [
-            models.CheckConstraint(
-                condition=models.Q(expires_at__gt=F("created_at")), name="api_token_expires"
-            ),
+            models.CheckConstraint(condition=models.Q(expires_at__gt=F("created_at")), name="api_token_expires"),
         ]
 
     def __str__(self) -> str:

@@ -23,7 +23,7 @@ class Connector(models.Model):
     config_digest = models.CharField(max_length=64)
     configuration = models.CharField(max_length=24, choices=choices(ConnectorStanding))
     problem = models.CharField(max_length=200, blank=True, help_text="The configuration key at fault, and why.")
-    hold = models.CharField(max_length=24, choices=choices(ConnectorStanding), null=True, blank=True)  # noqa: DJ001
+    hold = models.CharField(max_length=24, choices=choices(ConnectorStanding), null=True, blank=True)
     held_since = models.DateTimeField(null=True, blank=True)
     updated_at = models.DateTimeField()
 

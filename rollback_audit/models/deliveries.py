@@ -16,8 +16,8 @@ class Delivery(models.Model):
     """One package on its way to one connector: the row that planning reads and workers claim.
 
     `fence` rises with every claim; only its holder may settle, and only until `lease_until` may it begin to send.
-    `due_at` and `blocked_by` are the standing of this failure under the default policy (planning.retry.standing): what the
-    dashboard counts. `failed_status_codes` is a comma list, oldest first, bounded by the number of attempts.
+    `due_at` and `blocked_by` are the standing of this failure under the default policy (planning.retry.standing): what
+    the dashboard counts. `failed_status_codes` is a comma list, oldest first, bounded by the number of attempts.
     """
 
     plan = models.ForeignKey(DeliveryPlan, on_delete=models.PROTECT, related_name="deliveries")
@@ -31,12 +31,12 @@ class Delivery(models.Model):
     state = models.CharField(max_length=16, choices=choices(DeliveryState))
     attempt_count = models.PositiveIntegerField(default=0)
     failure_count = models.PositiveIntegerField(default=0)
-    failure_kind = models.CharField(max_length=32, choices=choices(FailureKind), null=True, blank=True)  # noqa: DJ001
+    failure_kind = models.CharField(max_length=32, choices=choices(FailureKind), null=True, blank=True)
     failed_status_codes = models.CharField(max_length=255, blank=True)
     last_attempt_at = models.DateTimeField()
     last_failed_at = models.DateTimeField(null=True, blank=True)
     not_before = models.DateTimeField(null=True, blank=True, help_text="The receiver's Retry-After, as a moment.")
-    blocked_by = models.CharField(max_length=32, choices=choices(ReasonCode), null=True, blank=True)  # noqa: DJ001
+    blocked_by = models.CharField(max_length=32, choices=choices(ReasonCode), null=True, blank=True)
     due_at = models.DateTimeField(null=True, blank=True)
     fence = models.PositiveBigIntegerField(default=0)
     lease_until = models.DateTimeField(null=True, blank=True)
@@ -106,8 +106,8 @@ class DeliveryAttempt(models.Model):
     )
     started_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True, blank=True)
-    outcome = models.CharField(max_length=16, choices=choices(Outcome), null=True, blank=True)  # noqa: DJ001
-    failure_kind = models.CharField(max_length=32, choices=choices(FailureKind), null=True, blank=True)  # noqa: DJ001
+    outcome = models.CharField(max_length=16, choices=choices(Outcome), null=True, blank=True)
+    failure_kind = models.CharField(max_length=32, choices=choices(FailureKind), null=True, blank=True)
     status_code = models.PositiveSmallIntegerField(null=True, blank=True)
     retry_after_seconds = models.PositiveIntegerField(null=True, blank=True)
     duration_ms = models.PositiveIntegerField(null=True, blank=True)

@@ -10,8 +10,7 @@ from rollback_audit.states import MetadataKind
 class EvidenceEntry(models.Model):
     """One line of the evidence ledger, inserted in the transaction of the change it records and never changed.
 
-    `body` is the exact history row in RFC 8785 form; the other columns repeat parts of it so that it can be found. What sends
-    nothing to anybody leaves them empty.
+    `body` is the exact history row in RFC 8785 form; the other columns repeat parts of it so that it can be found.
     """
 
     entry_id = models.CharField(max_length=64, unique=True)

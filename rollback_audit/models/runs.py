@@ -94,7 +94,9 @@ class WorkerRun(models.Model):
                 condition=Q(dry_run=False) | Q(delivered_count=0, failed_count=0, unknown_count=0),
                 name="worker_run_dry_sends_nothing",
             ),
-            models.CheckConstraint(condition=Q(aborted_by="") | ~Q(abort_reason=""), name="worker_run_abort_has_a_reason"),
+            models.CheckConstraint(
+                condition=Q(aborted_by="") | ~Q(abort_reason=""), name="worker_run_abort_has_a_reason"
+            ),
             models.CheckConstraint(
                 condition=~Q(state=RunState.COMPLETED.value) | Q(completed_at__isnull=False, remaining_count=0),
                 name="worker_run_completed_leaves_nothing",
@@ -120,7 +122,7 @@ class WorkerResult(models.Model):
         ApprovalDecision, on_delete=models.PROTECT, null=True, blank=True, related_name="results"
     )
     state = models.CharField(max_length=16, choices=choices(ResultState))
-    skipped = models.CharField(max_length=32, choices=choices(SkipReason), null=True, blank=True)  # noqa: DJ001
+    skipped = models.CharField(max_length=32, choices=choices(SkipReason), null=True, blank=True)
 
     class Meta:
         default_permissions = ()

@@ -1,8 +1,8 @@
 """The retry rule: which failed delivery may be tried again, and when.
 
-One table, first match wins (docs/states.md shows it; tests/planning/test_retry.py holds the cases). The rule is split where the
-clock comes in: `standing` is what a failure alone decides and is stored with the delivery, `verdict` adds the connector
-and the clock.
+One table, first match wins (docs/states.md shows it; tests/planning/test_retry.py holds the cases). The rule is split
+where the clock comes in: `standing` is what a failure alone decides and is stored with the delivery, `verdict` adds the
+connector and the clock.
 """
 
 import hashlib
@@ -12,13 +12,13 @@ from decimal import Decimal
 from functools import lru_cache
 
 from rollback_audit.planning.facts import ConnectorFacts, DeliveryFacts, RetryPolicy, Standing, Verdict
-from rollback_audit.states import FAILURE_CLASS, Action, ConnectorStanding, FailureClass, FailureKind, ReasonCode
+from rollback_audit.states import FAILURE_CLASS, Action, ConnectorStanding, FailureClass, ReasonCode
 
 REASONS: dict[ReasonCode, str] = {
     ReasonCode.IN_FLIGHT: "An attempt is on the wire now.",
     ReasonCode.RECEIVER_REJECTED: "The receiver refused the payload for good; sending it again would fail again.",
     ReasonCode.ATTEMPTS_EXHAUSTED: "The policy's number of attempts is used up.",
-    ReasonCode.CONNECTOR_ON_HOLD: "The connector is on hold: disabled, unknown, or its credential or address was refused.",
+    ReasonCode.CONNECTOR_ON_HOLD: "The connector is on hold: not usable, or its credential or address was refused.",
     ReasonCode.OUTCOME_UNKNOWN: "Nobody can tell whether the receiver has it, and the receiver does not drop repeats.",
     ReasonCode.RETRY_AFTER: "The receiver asked to wait.",
     ReasonCode.BACKOFF: "The policy's delay after the last failure has not passed.",
@@ -98,4 +98,3 @@ def verdict(facts: DeliveryFacts, connector: ConnectorFacts, policy: RetryPolicy
         held_by_receiver = facts.not_before is not None and due_at == facts.not_before
         return Verdict(Action.WAIT, ReasonCode.RETRY_AFTER if held_by_receiver else ReasonCode.BACKOFF, minutes, due_at)
     return Verdict(Action.RETRY, ReasonCode.DUE, minutes, due_at)
-

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from rollback_audit.states import AlertLevel
 
+_HOUR = 60
+
 
 class Window(NamedTuple):
     start: datetime
@@ -16,7 +18,7 @@ def schedule_window(now: datetime, *, interval_minutes: int) -> Window:
 
     Under an hour the minute is floored inside its hour; from an hour on, intervals count from midnight.
     """
-    if interval_minutes < 60:
+    if interval_minutes < _HOUR:
         start = now.replace(minute=now.minute // interval_minutes * interval_minutes, second=0, microsecond=0)
     else:
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)

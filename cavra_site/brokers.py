@@ -3,7 +3,7 @@
 A cluster can look alive and be stuck: a worker or pusher killed at the wrong moment takes a queue's lock with it, and
 the guard notices nothing. So the pusher slips a pulse between the tasks every few seconds, and the monitor touches a
 file when it comes back: a fresh file means that pusher, workers, monitor and the queues between them all work. The
-supervisor (cavra_site/supervisor.py) reads the files and restarts a cluster whose pulse stops.
+supervisor (cavra_site/cluster.py) reads the files and restarts a cluster whose pulse stops.
 """
 
 import logging
@@ -20,10 +20,11 @@ from django_q.signing import SignedPackage
 from redis.exceptions import RedisError
 
 # Names the folder the supervisor watches. Not one of the settings: only the supervisor sets it, for its own cluster.
-WATCH_FOLDER = "_CAVRA_WATCH_FOLDER"
+WATCH_FOLDER = "_CAVRA_WATCH_FOLDER"  # settings.py reads it too
 BEAT_FILE = "beat"
 GUARD_FILE = "guard"
 TASK_PREFIX = "task-"
+STOP_FILE = "stop"
 
 _PULSE_ID = "pulse"
 _PULSE_EVERY_SECONDS = 2.0

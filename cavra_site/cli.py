@@ -27,8 +27,9 @@ def _prepare(verb: str) -> None:
     environment.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     if verb in _MAKE_KEYS:
         keys.ensure(environment.secret_key_file or environment.home / "secret_key")
-    if verb == "demo" and environment.connector_config is None:
-        os.environ["CAVRA_CONNECTOR_CONFIG"] = str(environment.home / "demo-connectors.json")
+    if verb == "demo":
+        # Never the operator's own file: the demo writes this one.
+        os.environ["CAVRA_CONNECTOR_CONFIG"] = str(environment.home / env.DEMO_CONNECTORS)
 
 
 if __name__ == "__main__":

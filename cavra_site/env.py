@@ -15,6 +15,7 @@ from cavra_site import database
 
 BASE_DIR = database.BASE_DIR
 PREFIX = "CAVRA_"
+DEMO_CONNECTORS = "demo-connectors.json"
 
 _HOST = re.compile(r"\.?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]|\*")
 _RATE = re.compile(r"[1-9][0-9]{0,8}/(second|minute|hour|day)")
@@ -108,7 +109,12 @@ _SETTINGS = (
         "`sqlite:///path` or `postgresql://user:password@host:port/name`. Default: SQLite in `CAVRA_HOME`.",
     ),
     Setting("CAVRA_REDIS_URL", _redis, None, "Broker and cache. Default: the database is the broker."),
-    Setting("CAVRA_CONNECTOR_CONFIG", _path, None, "File with the connectors: JSON, TOML or YAML. Default: none."),
+    Setting(
+        "CAVRA_CONNECTOR_CONFIG",
+        _path,
+        None,
+        "File with the connectors: JSON, TOML or YAML. Default: that of the demo, if any.",
+    ),
     Setting(
         "CAVRA_SECRET_KEY_FILE",
         _path,

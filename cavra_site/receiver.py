@@ -12,8 +12,10 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any
+
+from cavra_site.processes import StopRequest
 
 WEBHOOK_PATH = "/webhook"
 COLLECTOR_PATH = "/services/collector/event"
@@ -139,7 +141,22 @@ def _collector_key(body: bytes) -> str:
 def server(*, port: int, folder: Path) -> ThreadingHTTPServer:
     """A receiver on 127.0.0.1, not started yet. Port 0 takes any that is free."""
     handler = type("Handler", (_Handler,), {"record": Record(folder)})
-    return ThreadingHTTPServer(("127.0.0.1", port), handler)
+    running = ThreadingHTTPServer(("127.0.0.1", port), handler)
+    # Connections that senders keep open must not keep the process from ending.
+    running.daemon_threads = True
+    return running
+
+
+def serve(*, port: int, folder: Path) -> None:
+    """Receive until asked to stop."""
+    stop = StopRequest()
+    with server(port=port, folder=folder) as running:
+        thread = Thread(target=running.serve_forever)
+        thread.start()
+        while not stop.wait(seconds=60):
+            pass
+        running.shutdown()
+        thread.join()
 
 
 _PAGE = """<!doctype html>

@@ -1,6 +1,8 @@
 """Django's settings: one file, no variants. What may differ between machines comes from `env.read()`."""
 
+import os
 import warnings
+from pathlib import Path
 from typing import Any
 
 from csp.constants import NONE, SELF
@@ -14,7 +16,9 @@ HOME = ENV.home
 # --- The project's own words: what the application reads ------------------------------------------------------------
 
 CAVRA_HOME = HOME
-CAVRA_CONNECTOR_CONFIG = ENV.connector_config
+# A demo's commands in another terminal mean the demo's connectors.
+_demo_connectors = HOME / env.DEMO_CONNECTORS
+CAVRA_CONNECTOR_CONFIG = ENV.connector_config or (_demo_connectors if _demo_connectors.exists() else None)
 CAVRA_FOUR_EYES = ENV.four_eyes
 CAVRA_DRY_RUN_MINUTES = ENV.dry_run_minutes
 
@@ -107,6 +111,12 @@ CACHES: dict[str, dict[str, Any]] = {
 # --- The doorbell (docs/architecture.md): ids only, results nowhere, every task safe to lose and safe to repeat ------
 
 _TASK_SECONDS = 600
+# A task takes no more work after this long, so that exchanges of up to a minute settle before the queue kills it.
+CAVRA_TASK_SECONDS = _TASK_SECONDS - 100
+# There once a task should take no more work because its process is to end. The supervisor names it (brokers.py).
+_watch_folder = os.environ.get("_CAVRA_WATCH_FOLDER")
+CAVRA_STOP_FILE = Path(_watch_folder) / "stop" if _watch_folder else None
+
 Q_CLUSTER: dict[str, Any] = {
     "name": "cavra",
     "label": "Task queue",

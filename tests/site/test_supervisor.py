@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from django.db import OperationalError
 
-from cavra_site import doorbell, supervisor
+from cavra_site import brokers, supervisor
+from cavra_site.cluster import Cluster, is_stalled
 
 
 class Stop:
@@ -30,18 +31,13 @@ class Stop:
         return self.made
 
 
-class NoCluster:
-    def tend(self) -> None:
-        """Nothing to tend."""
-
-
 def events(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.message for record in caplog.records if record.name == supervisor.__name__]
 
 
-def loop(sweep: Callable[[], object], *, rounds: int) -> list[float]:
+def loop(sweep: supervisor.Sweep, *, rounds: int) -> list[float]:
     stop = Stop(rounds=rounds)
-    supervisor.sweep_until(stop, sweep=sweep, cluster=NoCluster())
+    supervisor.sweep_until(stop, sweep=sweep)
     return stop.waited
 
 
@@ -50,7 +46,7 @@ def test_a_database_that_is_away_is_reported_once_and_waited_for(caplog: pytest.
     caplog.set_level(logging.INFO)
     calls = iter([True, True, True, False, False])
 
-    def sweep() -> None:
+    def sweep(*, should_stop: Callable[[], bool]) -> None:
         if next(calls):
             raise OperationalError("hunter2")
 
@@ -60,7 +56,7 @@ def test_a_database_that_is_away_is_reported_once_and_waited_for(caplog: pytest.
 
 @pytest.mark.django_db(transaction=True)
 def test_a_sweep_that_fails_does_not_end_the_worker(caplog: pytest.LogCaptureFixture) -> None:
-    def sweep() -> None:
+    def sweep(*, should_stop: Callable[[], bool]) -> None:
         raise KeyError("hunter2")
 
     assert loop(sweep, rounds=2) == [1.0, 1.0]
@@ -69,7 +65,7 @@ def test_a_sweep_that_fails_does_not_end_the_worker(caplog: pytest.LogCaptureFix
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name in (doorbell.BEAT_FILE, doorbell.GUARD_FILE):
+    for name in (brokers.BEAT_FILE, brokers.GUARD_FILE):
         (tmp_path / name).touch()
     return tmp_path
 
@@ -81,40 +77,40 @@ def age(file: Path, seconds: float) -> None:
 
 
 def stalled(folder: Path) -> bool:
-    return supervisor.is_stalled(folder, workers=2, task_seconds=600)
+    return is_stalled(folder, workers=2, task_seconds=600)
 
 
 def test_a_cluster_with_a_pulse_is_not_stalled(folder: Path) -> None:
     assert not stalled(folder)
 
 
-@pytest.mark.parametrize("file", [doorbell.BEAT_FILE, doorbell.GUARD_FILE])
+@pytest.mark.parametrize("file", [brokers.BEAT_FILE, brokers.GUARD_FILE])
 def test_a_cluster_without_a_pulse_or_a_guard_is_stalled(folder: Path, file: str) -> None:
     age(folder / file, 31)
     assert stalled(folder)
 
 
 def test_a_pulse_may_wait_while_every_worker_has_a_task(folder: Path) -> None:
-    age(folder / doorbell.BEAT_FILE, 300)
-    age(folder / f"{doorbell.TASK_PREFIX}1", 300)
+    age(folder / brokers.BEAT_FILE, 300)
+    age(folder / f"{brokers.TASK_PREFIX}1", 300)
     assert stalled(folder)
-    age(folder / f"{doorbell.TASK_PREFIX}2", 300)
+    age(folder / f"{brokers.TASK_PREFIX}2", 300)
     assert not stalled(folder)
 
 
 def test_a_task_that_takes_longer_than_tasks_may_excuses_nothing(folder: Path) -> None:
-    age(folder / doorbell.BEAT_FILE, 700)
-    age(folder / f"{doorbell.TASK_PREFIX}1", 700)
-    age(folder / f"{doorbell.TASK_PREFIX}2", 700)
+    age(folder / brokers.BEAT_FILE, 700)
+    age(folder / f"{brokers.TASK_PREFIX}1", 700)
+    age(folder / f"{brokers.TASK_PREFIX}2", 700)
     assert stalled(folder)
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[supervisor.Cluster]:
-    cluster = supervisor.Cluster(watch_folder=tmp_path, workers=1, task_seconds=600, grace_seconds=10)
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    cluster = Cluster(watch_folder=tmp_path, workers=1, task_seconds=600)
     cluster.tend()
     yield cluster
-    cluster.end()
+    cluster.end(grace_seconds=10)
 
 
 def within(seconds: float, holds: Callable[[], bool]) -> bool:
@@ -129,7 +125,7 @@ def within(seconds: float, holds: Callable[[], bool]) -> bool:
 
 def pulses_again(folder: Path, since: float) -> bool:
     """Wait until a pulse has come back after `since`."""
-    beat = folder / doorbell.BEAT_FILE
+    beat = folder / brokers.BEAT_FILE
     return within(30, lambda: beat.exists() and beat.stat().st_mtime > since)
 
 
@@ -144,14 +140,14 @@ def running_in_group(group: int) -> list[int]:
     return found
 
 
-def tended(cluster: supervisor.Cluster) -> supervisor.Cluster:
+def tended(cluster: Cluster) -> Cluster:
     cluster.tend()
     return cluster
 
 
 @pytest.mark.slow
 def test_a_real_cluster_pulses_is_born_again_when_killed_and_leaves_nothing_behind(
-    cluster: supervisor.Cluster, tmp_path: Path
+    cluster: Cluster, tmp_path: Path
 ) -> None:
     started = time.time()
     assert pulses_again(tmp_path, started)

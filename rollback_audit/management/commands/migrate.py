@@ -1,0 +1,30 @@
+"""`cavra migrate`: the database, the roles (a migration makes them) and the schedules. Safe to repeat."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.commands.migrate import Command as DjangoMigrate
+from django_q.models import Schedule
+
+from rollback_audit.engine import schedules
+
+_SWEEP = "cavra-sweep"
+
+
+class Command(DjangoMigrate):
+    help = "Bring the database up to date and install the recurring schedules by name."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        super().handle(*args, **options)
+        if not (options["app_label"] or options["plan"] or options["check_unapplied"]):
+            install_schedules()
+
+
+def install_schedules() -> None:
+    """Install ours by name, twice without harm; any other schedule is left alone."""
+    schedules.install(interval_minutes=settings.CAVRA_DRY_RUN_MINUTES)
+    # Beside the sweeper in every worker process: the queue finds work even where that one is busy with a long run.
+    Schedule.objects.update_or_create(
+        name=_SWEEP,
+        defaults={"func": "rollback_audit.tasks.sweep", "schedule_type": Schedule.MINUTES, "minutes": 1, "repeats": -1},
+    )

@@ -1,10 +1,9 @@
-"""The admin application with the Evidence Console as its site.
+"""The admin application with the Evidence Console as its site."""
 
-Django imports this module before any model is ready, so `rollback_audit/admin/__init__.py` stays empty.
-"""
-
-from django.contrib.admin.apps import AdminConfig
+from django.contrib.admin.apps import SimpleAdminConfig
 
 
-class EvidenceConsoleConfig(AdminConfig):
+class EvidenceConsoleConfig(SimpleAdminConfig):
+    """Without autodiscovery: django-q's admin could name any function to run. `site.LISTS` is all there is."""
+
     default_site = "rollback_audit.admin.site.EvidenceConsole"

@@ -1,8 +1,95 @@
-"""The Evidence Console: an AdminSite whose front page is the dashboard."""
+"""The Evidence Console: an AdminSite for everyone who may view evidence, with read-only lists and nothing else.
+
+Its front page and the pages with buttons are `rollback_audit.console`, whose addresses come first under /console/.
+"""
+
+from typing import Any
 
 from django.contrib.admin import AdminSite
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.core.exceptions import ValidationError
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, URLResolver, include, path, reverse
+
+from rollback_audit import models
+from rollback_audit.admin import deliveries, drills, ledger, retries
+from rollback_audit.admin.lists import EvidenceList
+from rollback_audit.states import Permission
+
+LISTS: dict[type[Model], type[EvidenceList]] = {
+    models.Delivery: deliveries.DeliveryList,
+    models.DeliveryAttempt: deliveries.AttemptList,
+    models.DeliveryPlan: deliveries.DeliveryPlanList,
+    models.EvidencePackage: deliveries.PackageList,
+    models.Connector: deliveries.ConnectorList,
+    models.RetryPlan: retries.RetryPlanList,
+    models.RetryDecision: retries.DecisionList,
+    models.RetryAcknowledgement: retries.ReviewList,
+    models.ApprovalPlan: retries.ApprovalPlanList,
+    models.ApprovalDecision: retries.ApprovalList,
+    models.WorkerRun: retries.RunList,
+    models.WorkerResult: retries.ResultList,
+    models.WorkerSchedule: retries.WorkerScheduleList,
+    models.DrillSchedule: drills.DrillScheduleList,
+    models.DrillRoute: drills.RouteList,
+    models.DrillAcknowledgement: drills.AcknowledgementList,
+    models.EvidenceEntry: ledger.LedgerList,
+}
+
+
+def may_enter(user: AbstractBaseUser | AnonymousUser) -> bool:
+    """Whoever may view evidence; Django's staff flag means nothing here."""
+    return bool(user.is_active and user.has_perm(f"rollback_audit.{Permission.VIEW_EVIDENCE}"))  # type: ignore[union-attr]
+
+
+class SignInForm(AuthenticationForm):
+    """Name and password of somebody who has a role."""
+
+    def confirm_login_allowed(self, user: AbstractBaseUser) -> None:
+        super().confirm_login_allowed(user)  # type: ignore[arg-type]
+        if not may_enter(user):
+            raise ValidationError("This identity has no role here. A platform owner can give it one.", code="no_role")
 
 
 class EvidenceConsole(AdminSite):
-    site_header = "CAVRA Evidence Console"
-    site_title = "CAVRA Evidence Console"
+    """Only sign-in and lists. Nothing of Django's own admin that writes, searches by foreign key or names a function."""
+
+    site_header = site_title = "CAVRA Evidence Console"
+    login_form = SignInForm
+    login_template = "console/sign_in.html"
+    enable_nav_sidebar = False
+
+    def __init__(self, name: str = "admin") -> None:
+        super().__init__(name)
+        for action in list(self._actions):
+            self.disable_action(action)
+        for model, listing in LISTS.items():
+            self.register(model, listing)
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        return may_enter(request.user)
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        return {
+            "site_title": self.site_title,
+            "site_header": self.site_header,
+            "has_permission": self.has_permission(request),
+        }
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return HttpResponseRedirect(reverse("console:overview"))
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:  # type: ignore[override]
+        pages: list[URLPattern | URLResolver] = [
+            path("", self.admin_view(self.index), name="index"),
+            path("login/", self.login, name="login"),
+            path("logout/", self.logout, name="logout"),
+            path("password_change/", self.admin_view(self.password_change, cacheable=True), name="password_change"),
+            path("password_change/done/", self.admin_view(self.password_change_done), name="password_change_done"),
+        ]
+        for listing in self._registry.values():
+            assert isinstance(listing, EvidenceList)
+            pages.append(path(f"{listing.slug}/", include(listing.get_urls())))
+        return pages

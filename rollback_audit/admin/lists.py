@@ -1,0 +1,145 @@
+"""The one kind of list the console has: read-only, newest first, paged by id."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.contrib.admin import ModelAdmin
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ERROR_FLAG, ChangeList
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_safe
+
+from rollback_audit.admin.columns import Column
+from rollback_audit.admin.filters import Field
+from rollback_audit.states import Permission
+
+if TYPE_CHECKING:
+    _ModelAdmin = ModelAdmin[Any]
+else:
+    _ModelAdmin = ModelAdmin
+
+MOST_COUNTED = 10_000
+_MARKS = ("before", "after")
+
+
+class KeysetList(ChangeList):
+    """A page costs the same at any depth, and no big table is ever counted to its end.
+
+    `before` and `after` in the address are row ids. Any parameter that is neither a mark nor a filter is refused: Django
+    would take it as a condition on any column, private ones included.
+    """
+
+    newer: int | None
+    older: int | None
+    count_is_whole: bool
+
+    def get_filters_params(self, params: dict[str, Any] | None = None) -> dict[str, Any]:
+        kept = {name: value for name, value in self.filter_params.items() if name not in (*_MARKS, ERROR_FLAG)}
+        if kept.keys() - {field.parameter_name for field in self.model_admin.list_filter}:
+            raise IncorrectLookupParameters
+        return kept
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str]:
+        return ["-id"]
+
+    def get_results(self, request: HttpRequest) -> None:
+        size = self.list_per_page
+        before, after = (self._mark(name) for name in _MARKS)
+        if after is not None:
+            found = list(self.queryset.filter(id__gt=after).order_by("id")[: size + 1])
+            rows = found[:size][::-1]
+            more_newer, more_older = len(found) > size, True
+        else:
+            found = list((self.queryset.filter(id__lt=before) if before else self.queryset)[: size + 1])
+            rows = found[:size]
+            more_newer, more_older = before is not None, len(found) > size
+        self.result_list = rows
+        self.newer = rows[0].pk if rows and more_newer else None
+        self.older = rows[-1].pk if rows and more_older else None
+        counted = self.queryset.order_by()[: MOST_COUNTED + 1].count()
+        self.result_count = min(counted, MOST_COUNTED)
+        self.count_is_whole = counted <= MOST_COUNTED
+
+    def _mark(self, name: str) -> int | None:
+        text = self.params.get(name, "")
+        if not text:
+            return None
+        if not (text.isascii() and text.isdigit() and len(text) < 19):
+            raise IncorrectLookupParameters
+        return int(text)
+
+
+class EvidenceList(_ModelAdmin):
+    """A list page and, where `key` names a unique column and no page of its own exists, a page for one record.
+
+    Nobody adds, changes or deletes anything here: the engine's verbs do, through the console's buttons.
+    """
+
+    rows: Callable[[], QuerySet[Any]]
+    slug = ""
+    heading = ""
+    explanation = ""
+    empty = "Nothing here yet."
+    columns: ClassVar[tuple[Column, ...]] = ()
+    facts: ClassVar[tuple[Column, ...]] = ()
+    key = ""
+    body = ""
+    list_filter: ClassVar[tuple[type[Field], ...]] = ()
+    list_per_page = 50
+    show_full_result_count = False
+    actions = None
+    change_list_template = "console/list.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return self.rows()
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return KeysetList
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return request.user.has_perm(f"rollback_audit.{Permission.VIEW_EVIDENCE}")
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def get_urls(self) -> list[URLPattern]:
+        guard = self.admin_site.admin_view
+        name = f"{self.opts.app_label}_{self.opts.model_name}"
+        pages = [path("", guard(self.changelist_view), name=f"{name}_changelist")]
+        if self.key:
+            pages.append(path("<str:key>/", guard(self.record_view), name=f"{name}_record"))
+        return pages
+
+    @method_decorator(require_safe)
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        refused = ERROR_FLAG in request.GET
+        return super().changelist_view(request, {"listing": self, "title": self.heading, "refused": refused})
+
+    @method_decorator(require_safe)
+    def record_view(self, request: HttpRequest, key: str) -> TemplateResponse:
+        """Everything public about one record."""
+        row = self.get_queryset(request).filter(**{self.key: key.replace("\0", "")}).first()
+        if row is None:
+            raise Http404
+        context = {
+            **self.admin_site.each_context(request),
+            "title": self.opts.verbose_name,
+            "listing": self,
+            "row": row,
+            "key": key,
+            "body": getattr(row, self.body) if self.body else "",
+        }
+        return TemplateResponse(request, "console/record.html", context)

@@ -1,0 +1,11 @@
+"""Names of the addresses that lists lead to."""
+
+DELIVERY = "console:delivery"
+PACKAGE = "admin:rollback_audit_evidencepackage_record"
+PLAN = "console:plan"
+APPROVAL_PLAN = "console:approval-plan"
+RUN = "console:run"
+SCHEDULE = "console:schedule"
+ROUTE = "console:route"
+CONNECTOR = "console:connector"
+LEDGER_LINE = "admin:rollback_audit_evidenceentry_record"

@@ -1,0 +1,190 @@
+"""What the pages count beside the engine's dashboards: pictures, groups, and how far a plan has come."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from django.db.models import Count, Q
+from django.db.models.functions import TruncHour
+
+from rollback_audit.console.charts import HourChart, Segment, hour_chart, hours_until, share_bar
+from rollback_audit.console.flow import Progress
+from rollback_audit.engine import queries, standings
+from rollback_audit.models import RetryPlan
+from rollback_audit.models.deliveries import OPEN
+from rollback_audit.states import (
+    Action,
+    ApprovalState,
+    ConnectorStanding,
+    DeliveryState,
+    Outcome,
+    RetryAcknowledgementState,
+)
+
+HOURS = 24
+OUTCOMES = (Outcome.CONFIRMED, Outcome.REFUSED, Outcome.ANSWERED_5XX, Outcome.NOT_SENT, Outcome.UNKNOWN)
+
+
+def outcomes_by_hour(now: datetime) -> HourChart:
+    """Settled attempts of the last 24 clock hours, by the hour they began and their outcome."""
+    hours = hours_until(now, hours=HOURS)
+    counts: dict[datetime, dict[str, int]] = defaultdict(dict)
+    rows = (
+        queries.attempts()
+        .filter(started_at__gte=hours[0], outcome__isnull=False)
+        .order_by()
+        .annotate(hour=TruncHour("started_at", tzinfo=UTC))
+        .values_list("hour", "outcome")
+        .annotate(count=Count("id"))
+    )
+    for hour, outcome, count in rows:
+        counts[hour.astimezone(UTC)][outcome] = count
+    return hour_chart(counts, hours=hours, names=[outcome.value for outcome in OUTCOMES])
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What one connector still has to get."""
+
+    name: str
+    standing: ConnectorStanding
+    retryable: int
+    waiting: int
+    suppressed: int
+    bar: list[Segment]
+
+    @property
+    def total(self) -> int:
+        return self.retryable + self.waiting + self.suppressed
+
+
+def backlog_by_connector(now: datetime) -> list[Backlog]:
+    """Every connector with its open deliveries, the longest backlog first; bars share one scale."""
+    counted = dict(
+        (name, counts)
+        for name, *counts in queries.deliveries()
+        .filter(OPEN)
+        .order_by()
+        .values_list("provider")
+        .annotate(
+            retryable=Count("id", filter=standings.retryable(now)),
+            waiting=Count("id", filter=standings.waiting(now)),
+            suppressed=Count("id", filter=standings.suppressed()),
+        )
+    )
+    most = max((sum(counts) for counts in counted.values()), default=0)
+    rows = []
+    for connector in queries.connectors().order_by("name"):
+        retryable, waiting, suppressed = counted.get(connector.name, (0, 0, 0))
+        named = {"retryable": retryable, "waiting": waiting, "suppressed": suppressed}
+        rows.append(Backlog(connector.name, connector.standing, **named, bar=share_bar(named, whole=most)))
+    return sorted(rows, key=lambda row: -row.total)
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionGroup:
+    action: str
+    reason_code: str
+    count: int
+
+
+def decision_groups(retry_plan_id: str) -> list[DecisionGroup]:
+    """A plan's decisions by action and reason: retry first, then the larger groups."""
+    rows = (
+        queries.decisions()
+        .filter(plan__retry_plan_id=retry_plan_id)
+        .order_by()
+        .values_list("action", "reason_code")
+        .annotate(count=Count("id"))
+    )
+    groups = [DecisionGroup(*row) for row in rows]
+    order = [action.value for action in Action]
+    return sorted(groups, key=lambda group: (order.index(group.action), -group.count))
+
+
+def newest_progress() -> Progress:
+    """How far the newest plan has come; a plan that is done with counts no more once something else has failed."""
+    failures = queries.deliveries().filter(OPEN).exists()
+    plan = queries.plans().first()
+    progress = plan_progress(plan) if plan else Progress()
+    spent = progress.delivered or not progress.due
+    if plan is None or (failures and spent):
+        return Progress(deliveries=int(queries.deliveries().exists()), failures=int(failures))
+    return progress
+
+
+def plan_progress(plan: RetryPlan) -> Progress:
+    """How far one plan has come."""
+    of_plan = Q(retry_decision__plan=plan)
+    due = queries.decisions().filter(plan=plan, action=Action.RETRY.value)
+    approvals = queries.approval_decisions().filter(
+        of_plan, approval_state=ApprovalState.APPROVED.value, revoked_at__isnull=True
+    )
+    asked = queries.approval_plans().filter(retry_plan=plan).first()
+    live = queries.runs().filter(retry_plan=plan, dry_run=False, selected_retry_count__gt=0).first()
+    undelivered = due.exclude(delivery__state=DeliveryState.DELIVERED.value).exists()
+    return Progress(
+        deliveries=1,
+        failures=plan.decision_count,
+        planned=plan.retryable_count > 0,
+        due=plan.retryable_count,
+        dry_run=plan.runs.filter(dry_run=True).exists(),
+        reviewed=_reviewed(plan),
+        review_skipped=asked is not None and not asked.require_retry_ack,
+        approved=approvals.values("retry_decision").distinct().count(),
+        executed=live is not None,
+        delivered=plan.retryable_count > 0 and not undelivered,
+    )
+
+
+def _reviewed(plan: RetryPlan) -> int:
+    """Due decisions that somebody has accepted."""
+    return (
+        queries.retry_acknowledgements()
+        .filter(
+            decision__plan=plan,
+            decision__action=Action.RETRY.value,
+            acknowledgement_state=RetryAcknowledgementState.ACCEPTED.value,
+        )
+        .order_by()
+        .values("decision")
+        .distinct()
+        .count()
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What a live run of a plan would send: `by_connector` adds up to `count`."""
+
+    count: int
+    by_connector: Mapping[str, int]
+    approved: int
+    without_approval: int
+
+
+def ready_to_send(plan: RetryPlan, *, most: int, now: datetime) -> Ready:
+    """Approved, due decisions of a plan, oldest due first, up to `most`."""
+    approved = queries.approval_decisions().filter(
+        standings.usable_approvals(now),
+        retry_decision__plan=plan,
+        retry_decision__action=Action.RETRY.value,
+        delivery__state=DeliveryState.FAILED.value,
+    )
+    total = approved.count()
+    names = approved.order_by("retry_decision__next_retry_at", "delivery__delivery_id").values_list(
+        "delivery__provider", flat=True
+    )[:most]
+    by_connector: dict[str, int] = defaultdict(int)
+    for name in names:
+        by_connector[name] += 1
+    open_due = queries.decisions().filter(
+        plan=plan, action=Action.RETRY.value, delivery__state=DeliveryState.FAILED.value
+    )
+    return Ready(
+        count=sum(by_connector.values()),
+        by_connector=dict(sorted(by_connector.items())),
+        approved=total,
+        without_approval=max(open_due.count() - total, 0),
+    )

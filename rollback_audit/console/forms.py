@@ -1,0 +1,173 @@
+"""What operators type. Forms read types and bounds; what is allowed, the engine decides."""
+
+from datetime import UTC
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from rollback_audit.console import words
+from rollback_audit.engine import queries
+from rollback_audit.planning.facts import DEFAULT_POLICY, RetryPolicy
+from rollback_audit.states import AcknowledgementState, ApprovalState, RetryAcknowledgementState, Source
+
+MOST_PER_RUN = 10_000
+
+
+def _options(values: Any, first: tuple[str, str] | None = None) -> list[tuple[str, str]]:
+    drawn = [(str(value), words.name(str(value))) for value in values]
+    return [first, *drawn] if first else drawn
+
+
+def _connector_names() -> list[tuple[str, str]]:
+    return [(name, name) for name in queries.connectors().order_by("name").values_list("name", flat=True)]
+
+
+class ReferenceFields(forms.Form):
+    """A ticket and a note beside somebody's word."""
+
+    external_ref = forms.CharField(
+        label=_("Reference"), required=False, max_length=200, help_text=_("A ticket or change number.")
+    )
+    notes = forms.CharField(
+        label=_("Notes"),
+        required=False,
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=_("Kept in the database, never shown or sent."),
+    )
+
+
+class ReasonForm(forms.Form):
+    reason = forms.CharField(label=_("Reason"), max_length=500, help_text=_("Goes on record with your name."))
+
+
+class DeliverForm(forms.Form):
+    """Deliver Ack Audit: which routes the package covers, and where it goes."""
+
+    delivery_provider = forms.ChoiceField(label=_("Send to"), required=False)
+    schedule_id = forms.CharField(label=_("Only schedule"), required=False, max_length=64)
+    provider = forms.ChoiceField(label=_("Only routes over"), required=False)
+    owner = forms.CharField(label=_("Only owner"), required=False, max_length=128)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        names = _connector_names()
+        self.fields["delivery_provider"] = forms.ChoiceField(
+            label=_("Send to"), required=False, choices=[("", _("all connectors")), *names]
+        )
+        self.fields["provider"] = forms.ChoiceField(
+            label=_("Only routes over"), required=False, choices=[("", _("any connector")), *names]
+        )
+
+
+class PolicyForm(forms.Form):
+    """The retry policy with the contract's defaults and bounds. A field that is not sent keeps its default."""
+
+    source = forms.ChoiceField(label=_("Evidence"), required=False)
+    provider = forms.ChoiceField(label=_("Connector"), required=False)
+    max_retry_attempts = forms.IntegerField(
+        label=_("Most failures"), min_value=1, max_value=50, required=False, help_text=_("The first one included.")
+    )
+    retry_delay_minutes = forms.IntegerField(
+        label=_("First delay (minutes)"), min_value=0, max_value=10080, required=False
+    )
+    backoff_multiplier = forms.FloatField(label=_("Multiplier"), min_value=1.0, max_value=10.0, required=False)
+    max_delay_minutes = forms.IntegerField(
+        label=_("Longest delay (minutes)"), min_value=0, max_value=43200, required=False
+    )
+    jitter_ratio = forms.FloatField(label=_("Jitter (0 to 1)"), min_value=0.0, max_value=1.0, required=False)
+    allow_immediate_retry = forms.BooleanField(
+        label=_("Allow retry at once"), required=False, help_text=_("Needed for a first delay of 0.")
+    )
+    retry_unknown_outcome = forms.BooleanField(
+        label=_("Retry unknown outcomes"),
+        required=False,
+        help_text=_("The receiver may get the evidence twice."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("initial", DEFAULT_POLICY._asdict())
+        super().__init__(*args, **kwargs)
+        self.fields["source"] = forms.ChoiceField(
+            label=_("Evidence"), required=False, choices=_options(Source, ("", "all kinds"))
+        )
+        self.fields["provider"] = forms.ChoiceField(
+            label=_("Connector"), required=False, choices=[("", _("all connectors")), *_connector_names()]
+        )
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        delay, immediate = data.get("retry_delay_minutes"), data.get("allow_immediate_retry")
+        if delay == 0 and not immediate:
+            self.add_error("retry_delay_minutes", _("0 only with retry at once allowed."))
+        if (longest := data.get("max_delay_minutes")) is not None and longest < (delay or 0):
+            self.add_error("max_delay_minutes", _("Not below the first delay."))
+        return data
+
+    def policy(self) -> RetryPolicy:
+        sent = {name: self.cleaned_data.get(name) for name in RetryPolicy._fields}
+        return DEFAULT_POLICY._replace(**{name: value for name, value in sent.items() if value is not None})
+
+
+class DryRunForm(PolicyForm):
+    max_retry_deliveries = forms.IntegerField(
+        label=_("Most deliveries"), min_value=1, max_value=MOST_PER_RUN, required=False, help_text=_("5 if left empty.")
+    )
+
+
+class ExecuteForm(ReasonForm):
+    """A live run of one plan. `expected` is the number that the page stated."""
+
+    plan_digest = forms.CharField(widget=forms.HiddenInput, max_length=64)
+    max_retry_deliveries = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=MOST_PER_RUN)
+    expected = forms.IntegerField(widget=forms.HiddenInput, min_value=0)
+
+
+class ReviewForm(ReferenceFields):
+    acknowledgement_state = forms.ChoiceField(label=_("Word"), choices=_options(RetryAcknowledgementState))
+    provider = forms.CharField(widget=forms.HiddenInput, max_length=63)
+    delivery_id = forms.CharField(widget=forms.HiddenInput, max_length=64)
+    audit_id = forms.CharField(widget=forms.HiddenInput, max_length=64)
+
+
+class DecideForm(ReferenceFields):
+    """A word on one entry, or on all of them where the key is left empty."""
+
+    approval_state = forms.ChoiceField(label=_("Word"), choices=_options(ApprovalState))
+    expires_in_minutes = forms.IntegerField(
+        label=_("Good for (minutes)"), min_value=1, max_value=1440, required=False, help_text=_("A day if left empty.")
+    )
+    provider = forms.CharField(widget=forms.HiddenInput, max_length=63, required=False)
+    delivery_id = forms.CharField(widget=forms.HiddenInput, max_length=64, required=False)
+    audit_id = forms.CharField(widget=forms.HiddenInput, max_length=64, required=False)
+
+
+class AcknowledgeForm(ReferenceFields):
+    acknowledgement_state = forms.ChoiceField(label=_("Word"), choices=_options(AcknowledgementState))
+
+
+class ScheduleForm(forms.Form):
+    schedule_id = forms.CharField(label=_("Schedule id"), max_length=64)
+    owner = forms.CharField(label=_("Owner"), max_length=128)
+    escalation_owner = forms.CharField(label=_("Escalates to"), max_length=128, required=False)
+    providers = forms.MultipleChoiceField(label=_("Connectors"), widget=forms.CheckboxSelectMultiple)
+    interval_days = forms.IntegerField(label=_("Every (days)"), min_value=1, max_value=3650)
+    next_due_at = forms.DateTimeField(
+        label=_("Next due (UTC)"),
+        widget=forms.DateTimeInput(format="%Y-%m-%dT%H:%M", attrs={"type": "datetime-local"}),
+        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
+    )
+    acknowledgement_minutes = forms.IntegerField(label=_("Acknowledge within (minutes)"), min_value=1, max_value=525600)
+    enabled = forms.BooleanField(label=_("Enabled"), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["providers"] = forms.MultipleChoiceField(
+            label=_("Connectors"), widget=forms.CheckboxSelectMultiple, choices=_connector_names()
+        )
+
+    def values(self) -> dict[str, Any]:
+        data = dict(self.cleaned_data)
+        data["next_due_at"] = data["next_due_at"].astimezone(UTC)
+        return data

@@ -1,0 +1,197 @@
+"""How the console draws words, moments, ids and numbers. `{% load console %}`."""
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django import template
+from django.http import QueryDict
+from django.template.context import RequestContext
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from rollback_audit.console import navigation, words
+
+register = template.Library()
+EMPTY = mark_safe('<span class="none" aria-label="none">–</span>')
+_SPANS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+
+
+@register.filter
+def human(value: object) -> str:
+    """A stored word as people say it."""
+    return words.name(str(value))
+
+
+@register.filter
+def meaning(value: object) -> str:
+    """The one sentence about a stored word, or nothing."""
+    return words.meaning(str(value))
+
+
+@register.filter
+def tone(value: object) -> str:
+    return words.tone(str(value))
+
+
+@register.filter
+def word(value: object) -> SafeString:
+    """A stored word with its tone; its meaning is said on hover."""
+    if not value:
+        return EMPTY
+    text = str(value)
+    return format_html(
+        '<span class="word {}" title="{}">{}</span>', words.tone(text), words.meaning(text), words.name(text)
+    )
+
+
+@register.filter
+def number(value: int | None) -> SafeString:
+    """Digits in groups of three."""
+    return EMPTY if value is None else format_html("{}", f"{value:,}")
+
+
+@register.filter
+def identity(value: object) -> SafeString:
+    """An id: its prefix quiet, the rest plain, so that it can be read and still copied whole."""
+    text = str(value or "")
+    if not text:
+        return EMPTY
+    prefix, dash, rest = text.rpartition("-")
+    return format_html('<span class="id"><span class="prefix">{}{}</span>{}</span>', prefix, dash, rest)
+
+
+@register.filter
+def when(moment: datetime | None) -> SafeString:
+    """A moment as the time from now; the exact one in UTC on hover."""
+    if moment is None:
+        return EMPTY
+    exact = moment.astimezone(UTC)
+    return format_html(
+        '<time datetime="{}" title="{} UTC">{}</time>',
+        exact.isoformat(),
+        exact.strftime("%Y-%m-%d %H:%M:%S"),
+        from_now(exact, clock_now()),
+    )
+
+
+@register.filter
+def exactly(moment: datetime | None) -> SafeString:
+    """A moment in UTC to the second."""
+    if moment is None:
+        return EMPTY
+    exact = moment.astimezone(UTC)
+    return format_html('<time datetime="{}">{} UTC</time>', exact.isoformat(), exact.strftime("%Y-%m-%d %H:%M:%S"))
+
+
+def clock_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def from_now(moment: datetime, now: datetime) -> str:
+    """`3 min ago`, `in 2 h 5 min`; `now` under a second."""
+    seconds = round((moment - now).total_seconds())
+    span = abs(seconds)
+    if span < 1:
+        return "now"
+    text = _span(span)
+    return f"in {text}" if seconds > 0 else f"{text} ago"
+
+
+def _span(seconds: int) -> str:
+    for place, (size, unit) in enumerate(_SPANS):
+        if seconds >= size:
+            whole, rest = divmod(seconds, size)
+            text = f"{whole} {unit}"
+            if place < len(_SPANS) - 2 and whole < 10 and rest >= _SPANS[place + 1][0]:
+                text += f" {rest // _SPANS[place + 1][0]} {_SPANS[place + 1][1]}"
+            return text
+    return "0 s"
+
+
+def value_at(row: object, path: str) -> Any:
+    """Follow a dotted path; None as soon as a step leads nowhere."""
+    for step in path.split("."):
+        row = getattr(row, step, None)
+        if row is None:
+            return None
+    return row
+
+
+@register.simple_tag
+def cell(column: Any, row: object) -> SafeString:
+    """One value of a row, drawn as its column says (see `rollback_audit.admin.columns`)."""
+    value = value_at(row, column.path)
+    if value is None or value == "" or value == []:
+        return EMPTY
+    drawn = _DRAW.get(str(column.kind), _text)(value)
+    if not column.page:
+        return drawn
+    key = value_at(row, column.key) if column.key else value
+    try:
+        return format_html('<a href="{}">{}</a>', reverse(column.page, args=[key]), drawn)
+    except NoReverseMatch:
+        return drawn
+
+
+def _text(value: object) -> SafeString:
+    return format_html("{}", ", ".join(map(str, value)) if isinstance(value, list) else value)
+
+
+def _flag(value: object) -> SafeString:
+    return format_html("{}", "yes" if value else "no")
+
+
+_DRAW = {"id": identity, "word": word, "number": number, "time": when, "flag": _flag, "text": _text}
+
+
+@register.inclusion_tag("console/partials/navigation.html", takes_context=True)
+def navigation_links(context: RequestContext) -> dict[str, Any]:
+    """Every place of the console; the one whose address begins the page's is marked."""
+    here = context["request"].path
+    groups = []
+    for label, places in navigation.PLACES:
+        links = [(place.label, reverse(place.name)) for place in places]
+        marked = [(text, url, here == url or (url.count("/") > 2 and here.startswith(url))) for text, url in links]
+        groups.append((label, marked))
+    return {"groups": groups}
+
+
+@register.simple_tag(takes_context=True)
+def address_with(context: RequestContext, **changes: object) -> str:
+    """The page's own address with some parameters changed; None takes one away."""
+    query: QueryDict = context["request"].GET.copy()
+    for name in ("before", "after", "e"):
+        query.pop(name, None)
+    for name, value in changes.items():
+        query.pop(name, None)
+        if value is not None:
+            query[name] = str(value)
+    return f"?{query.urlencode()}"
+
+
+@register.simple_tag
+def list_address(model: str, **filters: object) -> str:
+    """The address of a list with filters: what a number on a page counts."""
+    kept = {name: value for name, value in filters.items() if value}
+    address = reverse(f"admin:rollback_audit_{model}_changelist")
+    return f"{address}?{urlencode(kept)}" if kept else address
+
+
+@register.filter
+def pretty_json(text: str) -> str:
+    """Stored JSON, one field a line."""
+    return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+
+
+@register.filter
+def joined(values: Iterable[object]) -> str:
+    return ", ".join(map(str, values))
+
+
+@register.filter
+def has(permissions: Iterable[object], permission: str) -> bool:
+    return permission in permissions

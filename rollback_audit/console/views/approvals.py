@@ -1,0 +1,65 @@
+"""One approval plan: what is asked for, what has been said, and the second person's word."""
+
+from django.conf import settings
+from django.contrib import messages
+from django.db.models import Prefetch
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from rollback_audit.console import figures, flow
+from rollback_audit.console.doors import SeeOther, button, page, read, show
+from rollback_audit.console.forms import DecideForm
+from rollback_audit.engine import approvals, queries
+from rollback_audit.engine import plans as plan_verbs
+from rollback_audit.engine.actors import Actor
+from rollback_audit.models import ApprovalPlanEntry
+from rollback_audit.states import ApprovalState
+
+SHOWN = 50
+A_DAY = 1440
+
+
+@require_safe
+@page
+def approval_plan(request: HttpRequest, actor: Actor, approval_plan_id: str) -> HttpResponse:
+    record = approvals.read_approval_plan(actor=actor, approval_plan_id=approval_plan_id, most=0)
+    plan = plan_verbs.find_plan(record.retry_plan_id)
+    words = queries.approval_decisions().filter(approval_plan__approval_plan_id=approval_plan_id)
+    entries = (
+        ApprovalPlanEntry.objects.filter(approval_plan__approval_plan_id=approval_plan_id)
+        .select_related("decision__delivery", "decision__plan")
+        .prefetch_related(Prefetch("decision__approval_decisions", words, to_attr="words"))
+        .order_by("id")
+    )
+    return show(
+        request,
+        actor,
+        "console/approval_plan.html",
+        asked=record,
+        plan=plan,
+        is_own=plan.maker_id == actor.user_id and settings.CAVRA_FOUR_EYES,
+        steps=flow.steps(figures.plan_progress(plan)),
+        entries=entries[:SHOWN],
+        form=DecideForm(),
+    )
+
+
+@button("console:approval-plan")
+def decide(request: HttpRequest, actor: Actor, approval_plan_id: str) -> HttpResponseBase:
+    """A word on one entry where the form names one, else on all of them."""
+    form = DecideForm(request.POST)
+    data = read(form)
+    one = approvals.DecisionKey(data["delivery_id"], data["audit_id"], data["provider"])
+    answer = approvals.decide(
+        actor=actor,
+        approval_plan_id=approval_plan_id,
+        key=one if data["delivery_id"] else None,
+        approval_state=ApprovalState(data["approval_state"]),
+        external_ref=data["external_ref"],
+        notes=data["notes"],
+        expires_in_minutes=data["expires_in_minutes"] or A_DAY,
+    )
+    plural = "decision" if answer.decision_count == 1 else "decisions"
+    messages.success(request, f"{answer.decision_count:,} {plural} now {data['approval_state']}.")
+    return SeeOther(reverse("console:approval-plan", args=[approval_plan_id]))

@@ -1,0 +1,148 @@
+"""One retry plan: what it says, and the steps from there to a live run."""
+
+from django.conf import settings
+from django.contrib import messages
+from django.db.models import Prefetch
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from rollback_audit.console import figures, flow
+from rollback_audit.console.doors import Refusals, SeeOther, button, page, read, show
+from rollback_audit.console.forms import MOST_PER_RUN, ExecuteForm, ReviewForm
+from rollback_audit.engine import approvals, clock, queries, worker
+from rollback_audit.engine import plans as verbs
+from rollback_audit.engine.actors import Actor
+from rollback_audit.models import RetryDecision, RetryPlan
+from rollback_audit.states import Action, Permission, RetryAcknowledgementState
+
+SHOWN = 50
+MOST_ACCEPTED = 500
+
+
+@require_safe
+@page
+def plan(request: HttpRequest, actor: Actor, retry_plan_id: str) -> HttpResponse:
+    record = verbs.read_plan(actor=actor, retry_plan_id=retry_plan_id, most=0)
+    row = verbs.find_plan(retry_plan_id)
+    decisions = _first_decisions(row)
+    return show(
+        request,
+        actor,
+        "console/plan.html",
+        plan=record,
+        is_own=row.maker_id == actor.user_id and settings.CAVRA_FOUR_EYES,
+        steps=flow.steps(figures.plan_progress(row)),
+        groups=figures.decision_groups(retry_plan_id),
+        decisions=decisions,
+        unreviewed=sum(1 for item in decisions if item.action == Action.RETRY and not item.reviews),
+        approval_plan=queries.approval_plans().filter(retry_plan=row).first(),
+        ready=figures.ready_to_send(row, most=MOST_PER_RUN, now=clock.now()),
+        runs=queries.runs().filter(retry_plan=row)[:10],
+        review_form=ReviewForm(),
+    )
+
+
+def _first_decisions(plan: RetryPlan) -> list[RetryDecision]:
+    """The first rows, retry before wait before suppress, each with its newest `reviews` and `words` on approval."""
+    rows = (
+        queries.decisions()
+        .filter(plan=plan)
+        .order_by("action", "ordinal")
+        .prefetch_related(
+            Prefetch("acknowledgements", queries.retry_acknowledgements(), to_attr="reviews"),
+            Prefetch("approval_decisions", queries.approval_decisions(), to_attr="words"),
+        )
+    )
+    return list(rows[:SHOWN])
+
+
+@button("console:plan")
+def review(request: HttpRequest, actor: Actor, retry_plan_id: str) -> HttpResponseBase:
+    form = ReviewForm(request.POST)
+    data = read(form)
+    record, _ = approvals.acknowledge_retry(
+        actor=actor,
+        retry_plan_id=retry_plan_id,
+        key=approvals.DecisionKey(data["delivery_id"], data["audit_id"], data["provider"]),
+        acknowledgement_state=RetryAcknowledgementState(data["acknowledgement_state"]),
+        external_ref=data["external_ref"],
+        notes=data["notes"],
+    )
+    messages.success(request, f"Reviewed as {record.acknowledgement_state}.")
+    return SeeOther(reverse("console:plan", args=[retry_plan_id]))
+
+
+@button("console:plan")
+def accept_all(request: HttpRequest, actor: Actor, retry_plan_id: str) -> HttpResponseBase:
+    """Accept every due decision that has no review yet, oldest first, at most MOST_ACCEPTED at a press."""
+    actor.require(Permission.REVIEW_RETRY)
+    due = queries.decisions().filter(
+        plan=verbs.find_plan(retry_plan_id), action=Action.RETRY.value, acknowledgements__isnull=True
+    )
+    rows = list(due.order_by("ordinal")[: MOST_ACCEPTED + 1])
+    for row in rows[:MOST_ACCEPTED]:
+        key = approvals.DecisionKey(row.delivery.delivery_id, row.delivery.audit_id, row.delivery.provider)
+        approvals.acknowledge_retry(actor=actor, retry_plan_id=retry_plan_id, key=key)
+    rest = " There are more; press again." if len(rows) > MOST_ACCEPTED else ""
+    messages.success(request, f"{min(len(rows), MOST_ACCEPTED)} decisions accepted.{rest}")
+    return SeeOther(reverse("console:plan", args=[retry_plan_id]))
+
+
+@button("console:plan")
+def ask_approval(request: HttpRequest, actor: Actor, retry_plan_id: str) -> HttpResponseBase:
+    record, _ = approvals.request_approval(
+        actor=actor, retry_plan_id=retry_plan_id, require_retry_ack="without_review" not in request.POST
+    )
+    messages.success(request, "Approval asked for. Someone other than the plan's maker decides.")
+    return SeeOther(reverse("console:approval-plan", args=[record.approval_plan_id]))
+
+
+@button("console:plan")
+def dry_run(request: HttpRequest, actor: Actor, retry_plan_id: str) -> HttpResponseBase:
+    record = verbs.read_plan(actor=actor, retry_plan_id=retry_plan_id, most=0)
+    answer = worker.start_run(
+        actor=actor,
+        request=worker.RunRequest(
+            retry_plan_id=retry_plan_id,
+            plan_digest=record.plan_digest,
+            max_retry_deliveries=max(1, min(record.retryable_count, MOST_PER_RUN)),
+        ),
+    )
+    messages.success(request, "Dry run finished. Nothing was sent.")
+    return SeeOther(reverse("console:run", args=[answer.run.run_id]))
+
+
+@page
+def execute(request: HttpRequest, actor: Actor, retry_plan_id: str) -> HttpResponseBase:
+    """Says exactly what would be sent where, and sends it only while that is still so."""
+    actor.require(Permission.EXECUTE_RETRY)
+    row = verbs.find_plan(retry_plan_id)
+    form = ExecuteForm(request.POST) if request.method == "POST" else None
+    most = _most(request.POST if form else request.GET)
+    ready = figures.ready_to_send(row, most=most, now=clock.now())
+    if form is not None and form.is_valid():
+        if form.cleaned_data["expected"] != ready.count:
+            form.add_error(None, "What is approved has changed since this page was shown. Look again, then confirm.")
+        else:
+            with Refusals(form):
+                answer = worker.start_run(
+                    actor=actor,
+                    request=worker.RunRequest(
+                        dry_run=False,
+                        retry_plan_id=retry_plan_id,
+                        plan_digest=form.cleaned_data["plan_digest"],
+                        max_retry_deliveries=most,
+                        reason=form.cleaned_data["reason"],
+                    ),
+                )
+                messages.success(request, "The run is queued; a worker takes it from here.")
+                return SeeOther(reverse("console:run", args=[answer.run.run_id]))
+    shown = form or ExecuteForm()
+    return show(request, actor, "console/execute.html", form=shown, plan=row, ready=ready, most=most)
+
+
+def _most(sent: object) -> int:
+    """The cap as sent, within its bounds; the largest where none was sent."""
+    text = str(getattr(sent, "get", lambda _: None)("max_retry_deliveries") or "")
+    return min(max(int(text), 1), MOST_PER_RUN) if text.isascii() and text.isdigit() and len(text) < 9 else MOST_PER_RUN

@@ -12,44 +12,48 @@ KEPT_BODY_BYTES = 4 * 1024
 # this the exchange is cut, and then its outcome is unknown whatever the status said: only a whole answer counts.
 READ_BODY_BYTES = 256 * 1024
 # Over all header lines of an exchange, those of interim answers included.
-READ_HEADER_BYTES = 64 * 1024
-READ_HEADER_LINES = 256
+READ_HEADER_BYTES = 32 * 1024
 
 STOP_READING = 0
+
+_BLANK = (b"\r\n", b"\n")
+_FIRST_BYTES = frozenset(b"\r\nHdDrR")
 
 
 class Answer:
     """Filled by libcurl's callbacks, then judged. Used again for the next exchange, after `clear`."""
 
-    __slots__ = ("_body", "_body_bytes", "_date", "_header_bytes", "_header_lines", "_retry_after", "head_is_whole")
+    __slots__ = ("_body", "_body_bytes", "_date", "_header_bytes", "_retry_after", "head_is_whole")
 
     def __init__(self) -> None:
         self.clear()
 
     def clear(self) -> None:
-        self._header_bytes = self._header_lines = self._body_bytes = 0
+        self._header_bytes = self._body_bytes = 0
         self.head_is_whole = False
         self._body = b""
         self._date: bytes | None = None
         self._retry_after: bytes | None = None
 
     def read_header(self, line: bytes) -> int | None:
-        """Take one header line; STOP_READING once there are too many."""
+        """Take one header line; STOP_READING once the head is too long."""
         self._header_bytes += len(line)
-        self._header_lines += 1
-        if self._header_bytes > READ_HEADER_BYTES or self._header_lines > READ_HEADER_LINES:
+        if self._header_bytes > READ_HEADER_BYTES:
             return STOP_READING
-        first = line[:1]
-        if first in b"rR" and line[:12].lower() == b"retry-after:":
-            self._retry_after = line[12:]
-        elif first in b"dD" and line[:5].lower() == b"date:":
-            self._date = line[5:]
-        elif first in b"\r\n":  # libcurl takes a head that is cut off for a whole answer
+        if line[0] in _FIRST_BYTES:  # most lines are none of ours, and this runs for each line of each answer
+            self._note(line)
+        return None
+
+    def _note(self, line: bytes) -> None:
+        if line in _BLANK:  # libcurl takes a head that is cut off for a whole answer
             self.head_is_whole = True
-        elif line[:5] == b"HTTP/":  # what an interim answer said does not count for the final one
+        elif line.startswith(b"HTTP/"):  # what an interim answer said does not count for the final one
             self.head_is_whole = False
             self._date = self._retry_after = None
-        return None
+        elif line[:5].lower() == b"date:":
+            self._date = line[5:]
+        elif line[:12].lower() == b"retry-after:":
+            self._retry_after = line[12:]
 
     def read_body(self, chunk: bytes) -> int | None:
         """Take a piece of the body; STOP_READING once it is too long."""

@@ -58,15 +58,14 @@ def load(path: Path | None, *, environ: Mapping[str, str], digest_key: bytes) ->
     try:
         entries = _entries(content, suffix=path.suffix)
     except ConfigurationProblem as found:
-        problem = Problem(file=path.name, connector=None, key=found.key, problem=found.problem)
-        return Configuration(problems=(problem,), sources=reader.sources)
+        return Configuration(problems=(_problem(path, None, found),), sources=reader.sources)
     settings: dict[str, ConnectorSettings] = {}
     problems: list[Problem] = []
     for name, entry in entries.items():
         try:
             settings[name] = _connector(name, entry, reader=reader, digest_key=digest_key)
         except ConfigurationProblem as found:
-            problems.append(Problem(file=path.name, connector=_shown(name), key=found.key, problem=found.problem))
+            problems.append(_problem(path, name, found))
     return Configuration(settings=MappingProxyType(settings), problems=tuple(problems), sources=reader.sources)
 
 
@@ -96,8 +95,13 @@ def _connector(name: object, entry: object, *, reader: SourceReader, digest_key:
     return replace(settings, digest=_digest(settings, trust=trust, key=digest_key))
 
 
+def _problem(path: Path, connector: object, found: ConfigurationProblem) -> Problem:
+    name = None if connector is None else _shown(connector)
+    return Problem(file=path.name, connector=name, key=_shown(found.key), problem=found.problem)
+
+
 def _shown(name: object) -> str:
-    """A name fit for a message, whatever stands there instead of one."""
+    """A name fit for a message, whatever stands in its place."""
     return "".join(character if character.isprintable() else "?" for character in str(name)[:80])
 
 

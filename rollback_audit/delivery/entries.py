@@ -53,11 +53,13 @@ class _Entry:
             return reader.secret_from_env(variable, key=env)
         return None if name is None else reader.secret_from_file(name, key=file)
 
-    def refuse_rest(self) -> None:
+    def refuse_rest(self, *, secrets: tuple[str, ...]) -> None:
         for key in self._left:
+            if key in secrets:
+                raise ConfigurationProblem(key, f"is a literal secret; use {key}_env or {key}_file")
             if _SECRET_WORD.search(str(key)):
-                raise ConfigurationProblem(str(key), "is a literal secret; name it with _env or _file, if at all")
-            raise ConfigurationProblem(str(key), "is not a key that this provider knows")
+                raise ConfigurationProblem(str(key), "is not a key of this provider, and secrets do not belong here")
+            raise ConfigurationProblem(str(key), "is not a key of this provider")
 
 
 _KIND_NAMES: dict[type, str] = {
@@ -87,7 +89,7 @@ def settings_from(
     secrets = {key: entry.take_secret(key, reader=reader) for key in connector.SECRETS}
     options = _options(entry, connector)
     headers = _headers(entry.take("headers", dict, default={}))
-    entry.refuse_rest()
+    entry.refuse_rest(secrets=connector.SECRETS)
     settings = ConnectorSettings(
         name=name,
         provider=provider,

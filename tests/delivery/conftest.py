@@ -10,16 +10,16 @@ from rollback_audit.delivery.contract import Egress, Send, Settlement, WireReque
 from rollback_audit.delivery.statuses import verdict_for
 from tests.receivers import egress_to
 
-Post = Callable[..., Settlement]
+Post = Callable[..., Settlement[Any]]
 
 
 @pytest.fixture
-def client() -> Iterator[Client]:
-    with Client() as client:
+def client() -> Iterator[Client[Any]]:
+    with Client[Any]() as client:
         yield client
 
 
-def send_to(url: str, egress: Egress, **changes: Any) -> Send:
+def send_to(url: str, egress: Egress, **changes: Any) -> Send[Any]:
     """One POST of a small body; `headers`, `body` and `method` go into the request, the rest into the Send."""
     request = WireRequest(
         method=changes.pop("method", "POST"),
@@ -37,10 +37,10 @@ def send_to(url: str, egress: Egress, **changes: Any) -> Send:
 
 
 @pytest.fixture
-def post(client: Client) -> Post:
+def post(client: Client[Any]) -> Post:
     """Send one exchange to a port of this machine (or to a `url`) and give back what became of it."""
 
-    def post(port: int, *, url: str | None = None, egress: Egress | None = None, **changes: Any) -> Settlement:
+    def post(port: int, *, url: str | None = None, egress: Egress | None = None, **changes: Any) -> Settlement[Any]:
         send = send_to(f"http://127.0.0.1:{port}/hook" if url is None else url, egress or egress_to(port), **changes)
         (settlement,) = client.send_all([send])
         return settlement

@@ -6,6 +6,7 @@ import socket
 import ssl
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -39,7 +40,7 @@ LOOPBACK_SPELLINGS = [
 ]
 
 
-def assert_forbidden(settlement: Settlement) -> None:
+def assert_forbidden(settlement: Settlement[Any]) -> None:
     assert (settlement.outcome, settlement.failure_kind) == (Outcome.NOT_SENT, FailureKind.ADDRESS_FORBIDDEN)
     assert settlement.status_code is None
 
@@ -107,7 +108,7 @@ def test_plain_http_and_unusual_ports_want_to_be_allowed(post: Post, changes: di
         assert receiver.connection_count == 0
 
 
-def test_a_kept_connection_of_one_connector_does_not_serve_another_that_may_not_go_there(client: Client) -> None:
+def test_a_kept_connection_of_one_connector_does_not_serve_another_that_may_not_go_there(client: Client[Any]) -> None:
     with RecordingReceiver() as receiver:
         (allowed,) = client.send_all([send_to(receiver.url, receiver.egress)])
         (forbidden,) = client.send_all([send_to(receiver.url, egress_to(receiver.port, allow_networks=()))])
@@ -130,7 +131,7 @@ def test_the_environment_cannot_put_a_proxy_in_between(
         assert "authorization" not in receiver.arrivals[0].headers
 
 
-def test_cookies_and_alternative_services_are_forgotten(client: Client) -> None:
+def test_cookies_and_alternative_services_are_forgotten(client: Client[Any]) -> None:
     headers = (
         ("Set-Cookie", "a=b"),
         ("Alt-Svc", 'h2="127.0.0.1:1"; ma=86400'),

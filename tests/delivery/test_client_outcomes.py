@@ -3,6 +3,8 @@
 import socket
 import struct
 import threading
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -124,7 +126,7 @@ def test_a_connection_that_is_never_accepted_was_not_sent(post: Post) -> None:
     assert (settlement.outcome, settlement.failure_kind) == (Outcome.NOT_SENT, FailureKind.CONNECT_TIMEOUT)
 
 
-def test_an_exchange_whose_lease_ran_out_is_not_begun(client: Client) -> None:
+def test_an_exchange_whose_lease_ran_out_is_not_begun(client: Client[Any]) -> None:
     with RecordingReceiver() as receiver:
         (settlement,) = client.send_all([send_to(receiver.url, receiver.egress, start_by=0.0)])
         assert receiver.arrivals == []
@@ -239,7 +241,7 @@ def test_a_connection_lost_after_the_request_is_unknown(post: Post, said: bytes,
     assert settlement.failure_kind == FailureKind.CONNECTION_LOST
 
 
-def test_a_request_is_not_sent_again_when_a_kept_connection_closes_without_an_answer(client: Client) -> None:
+def test_a_request_is_not_sent_again_when_a_kept_connection_closes_without_an_answer(client: Client[Any]) -> None:
     requests: list[bytes] = []
 
     def behave(connection: socket.socket, stopping: threading.Event) -> None:
@@ -257,7 +259,7 @@ def test_a_request_is_not_sent_again_when_a_kept_connection_closes_without_an_an
     assert [request[-1:] for request in requests if request] == [b"1", b"2"]
 
 
-def test_a_handle_carries_nothing_over_from_its_last_exchange(client: Client) -> None:
+def test_a_handle_carries_nothing_over_from_its_last_exchange(client: Client[Any]) -> None:
     with RecordingReceiver(Reply(status=503, body=b"busy", headers=(("Retry-After", "7"),))) as receiver:
         egress = receiver.egress
         (busy,) = client.send_all([send_to(receiver.url, egress)])
@@ -299,7 +301,7 @@ def test_many_exchanges_are_driven_at_once_over_kept_connections() -> None:
     def reply(arrival: Arrival) -> Reply:
         return Reply(status=200 if int(arrival.body) % 2 else 500)
 
-    with RecordingReceiver(reply) as receiver, Client(max_in_flight=8) as client:
+    with RecordingReceiver(reply) as receiver, Client[Any](max_in_flight=8) as client:
         sends = [send_to(receiver.url, receiver.egress, key=number, body=str(number).encode()) for number in range(200)]
         client.submit(iter(sends))
         assert client.pending == 200
@@ -316,7 +318,7 @@ def test_pump_returns_as_soon_as_something_is_settled_and_empty_handed_when_the_
     def reply(arrival: Arrival) -> Reply:
         return Reply(latency_seconds=30 if arrival.body == b"slow" else 0)
 
-    with RecordingReceiver(reply) as receiver, Client() as client:
+    with RecordingReceiver(reply) as receiver, Client[Any]() as client:
         client.submit(
             send_to(receiver.url, receiver.egress, key=body, body=body, timeout_seconds=20)
             for body in (b"slow", b"fast")
@@ -326,3 +328,35 @@ def test_pump_returns_as_soon_as_something_is_settled_and_empty_handed_when_the_
         assert client.pending == 1
     client.close()
     assert client.pending == 0
+
+
+def test_a_large_body_arrives_whole(post: Post) -> None:
+    body = bytes(range(256)) * 4096
+    with RecordingReceiver() as receiver:
+        assert post(receiver.port, body=body).outcome == Outcome.CONFIRMED
+        assert receiver.arrivals[0].body == body
+
+
+def test_a_body_that_only_left_in_part_is_unknown(post: Post) -> None:
+    def behave(connection: socket.socket, stopping: threading.Event) -> None:
+        connection.recv(1)
+        stopping.wait(30)
+
+    with raw_receiver(behave) as port:
+        settlement = post(port, body=b"x" * 20_000_000, timeout_seconds=0.5)
+    assert (settlement.outcome, settlement.failure_kind) == (Outcome.UNKNOWN, FailureKind.ANSWER_TIMEOUT)
+
+
+def test_a_closed_client_gives_back_every_descriptor() -> None:
+    descriptors = Path("/proc/self/fd")
+    if not descriptors.exists():
+        pytest.skip("open descriptors are counted under /proc")
+    with RecordingReceiver(Reply(latency_seconds=30)) as receiver:
+        before = len(list(descriptors.iterdir()))
+        with Client[Any]() as client:
+            client.submit(send_to(receiver.url, receiver.egress) for _ in range(5))
+            assert client.pump(timeout_seconds=0.05) == []
+            receiver.wait_for(5)
+            accepted = 5
+            assert len(list(descriptors.iterdir())) >= before + 2 * accepted
+    assert len(list(descriptors.iterdir())) <= before

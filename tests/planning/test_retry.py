@@ -13,7 +13,6 @@ from rollback_audit.states import FAILURE_CLASS, Action, ConnectorStanding, Fail
 from tests.planning.given import FAILED_AT, READY, after, connectors, deliveries, failed, failures, moments, policies
 
 RETRY, WAIT, SUPPRESS = Action
-MICROSECOND = timedelta(microseconds=1)
 same = settings(derandomize=True, deadline=None, max_examples=200)
 
 IMMEDIATE = RetryPolicy(retry_delay_minutes=0, allow_immediate_retry=True)

@@ -12,7 +12,7 @@ import time
 import uuid
 from pathlib import Path
 
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 from django_q.brokers.orm import ORM
 from django_q.brokers.redis_broker import Redis
@@ -72,7 +72,7 @@ class _Watched:
     def _fetch(self) -> list[Task]:
         try:
             tasks: list[Task] = super().dequeue() or []  # type: ignore[misc]
-        except (OperationalError, InterfaceError, RedisError):
+        except (DatabaseError, InterfaceError, RedisError):
             # Else the pusher dies after ten seconds, is born again and dies again, for as long as the outage lasts.
             if not self._store_is_down:
                 logger.warning("task_queue_unavailable")

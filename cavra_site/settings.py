@@ -158,7 +158,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_PARSER_CLASSES": ["rollback_audit.api.parsers.StrictJsonParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "rollback_audit.api.schema.EvidenceSchema",
     "DEFAULT_THROTTLE_CLASSES": [
         "rollback_audit.api.throttling.AnonymousThrottle",
         "rollback_audit.api.throttling.UserThrottle",
@@ -175,9 +175,34 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "CAVRA Rollback Audit",
     "DESCRIPTION": "Governed retries for failed rollback drill audit deliveries.",
     "VERSION": "0.1.0",
-    "SERVE_INCLUDE_SCHEMA": False,
+    "OAS_VERSION": "3.1.1",
+    "SCHEMA_PATH_PREFIX": "/runtime/go-pilot/rollback-drill-notifications",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    # Each enumeration is one component, whatever the fields that hold it are called.
+    "ENUM_NAME_OVERRIDES": {
+        name: f"rollback_audit.states.{name}"
+        for name in (
+            "AcknowledgementState",
+            "Action",
+            "AlertLevel",
+            "ApprovalAction",
+            "ApprovalState",
+            "Category",
+            "ConnectorStanding",
+            "DeliveryState",
+            "FailureKind",
+            "FollowUpApproval",
+            "MetadataKind",
+            "Outcome",
+            "ReasonCode",
+            "ResultState",
+            "RetryAcknowledgementState",
+            "RunState",
+            "SkipReason",
+        )
+    },
+    "PREPROCESSING_HOOKS": ["rollback_audit.api.schema.without_slash"],
 }
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024

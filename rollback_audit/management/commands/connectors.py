@@ -2,7 +2,7 @@
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from rollback_audit.engine import connector_tests, connectors, queries
+from rollback_audit.engine import connectors, queries
 from rollback_audit.engine.actors import Actor
 from rollback_audit.management.doors import actor, as_json, refusals
 
@@ -32,7 +32,7 @@ class Command(BaseCommand):
             self.stdout.write("No connector is configured. Name a file in CAVRA_CONNECTOR_CONFIG.")
 
     def _test(self, *, name: str, actor: Actor) -> None:
-        result = connector_tests.run(actor=actor, name=name)
+        result = connectors.test(actor=actor, name=name)
         self.stdout.write(as_json(result))
         if not result.succeeded:
             raise CommandError("The test event was not delivered.")

@@ -12,6 +12,8 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 from django.db.models import Model
 
+_WITHOUT_OFFSET = len("2026-01-31 00:00:00.000000")
+
 Rows = Sequence[Sequence[Any]]
 
 
@@ -20,10 +22,10 @@ def on_postgresql() -> bool:
 
 
 def moment(value: datetime | None) -> datetime | str | None:
-    """A moment as the database's driver takes it in a raw statement."""
+    """A moment in UTC as the database's driver takes it in a raw statement."""
     if value is None or connection.vendor == "postgresql":
         return value
-    return value.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
+    return value.isoformat(" ", "microseconds")[:_WITHOUT_OFFSET]
 
 
 def read_moment(value: Any) -> datetime | None:
@@ -31,7 +33,7 @@ def read_moment(value: Any) -> datetime | None:
     if value is None:
         return None
     if isinstance(value, str):
-        return datetime.fromisoformat(value).replace(tzinfo=UTC)
+        return datetime.fromisoformat(value + "+00:00")
     read: datetime = value.astimezone(UTC)
     return read
 

@@ -57,8 +57,10 @@ class ApprovalPlan(models.Model):
 class ApprovalPlanEntry(models.Model):
     """What an approval plan asks for one decision."""
 
-    approval_plan = models.ForeignKey(ApprovalPlan, on_delete=models.PROTECT, related_name="entries")
-    decision = models.ForeignKey(RetryDecision, on_delete=models.PROTECT, related_name="approval_entries")
+    approval_plan = models.ForeignKey(ApprovalPlan, on_delete=models.PROTECT, related_name="entries", db_index=False)
+    decision = models.ForeignKey(
+        RetryDecision, on_delete=models.PROTECT, related_name="approval_entries", db_index=False
+    )
     action = models.CharField(max_length=32, choices=choices(ApprovalAction))
 
     class Meta:

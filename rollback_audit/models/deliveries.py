@@ -94,7 +94,7 @@ class DeliveryAttempt(models.Model):
     The first attempt is the delivery itself; every later one spends an approval, which no other attempt can spend.
     """
 
-    delivery = models.ForeignKey(Delivery, on_delete=models.PROTECT, related_name="attempts")
+    delivery = models.ForeignKey(Delivery, on_delete=models.PROTECT, related_name="attempts", db_index=False)
     number = models.PositiveIntegerField()
     fence = models.PositiveBigIntegerField()
     state = models.CharField(max_length=16, choices=choices(AttemptState))

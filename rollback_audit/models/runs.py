@@ -114,12 +114,12 @@ class WorkerRun(models.Model):
 class WorkerResult(models.Model):
     """What became of one selected decision in one run. A live one that was sent has an approval behind it."""
 
-    run = models.ForeignKey(WorkerRun, on_delete=models.PROTECT, related_name="results")
+    run = models.ForeignKey(WorkerRun, on_delete=models.PROTECT, related_name="results", db_index=False)
     ordinal = models.PositiveIntegerField()
-    decision = models.ForeignKey(RetryDecision, on_delete=models.PROTECT, related_name="results")
+    decision = models.ForeignKey(RetryDecision, on_delete=models.PROTECT, related_name="results", db_index=False)
     delivery = models.ForeignKey(Delivery, on_delete=models.PROTECT, related_name="results")
     approval = models.ForeignKey(
-        ApprovalDecision, on_delete=models.PROTECT, null=True, blank=True, related_name="results"
+        ApprovalDecision, on_delete=models.PROTECT, null=True, blank=True, related_name="results", db_index=False
     )
     state = models.CharField(max_length=16, choices=choices(ResultState))
     skipped = models.CharField(max_length=32, choices=choices(SkipReason), null=True, blank=True)

@@ -80,7 +80,7 @@ def open_standings(*, now: datetime, source: str = "") -> Standings:
         Delivery.objects.filter(OPEN, **({"source": source} if source else {}))
         .order_by()
         .values_list("connector_id", "state", "blocked_by")
-        .annotate(Count("id"), Count("id", filter=Q(due_at__lte=now)))
+        .annotate(count=Count("*"), due_count=Count("state", filter=Q(due_at__lte=now)))
     )
     retryable_count = waiting_count = suppressed_count = 0
     for connector_id, state, blocked_by, count, due_count in groups:
@@ -150,7 +150,7 @@ def drill_dashboard(*, actor: Actor) -> DrillDashboardRecord:
 def _run_totals(*, dry_run: bool) -> dict[str, Any]:
     """Sums over receipts. Runs are few beside deliveries: one an hour makes 87,600 in ten years."""
     totals = WorkerRun.objects.filter(dry_run=dry_run).aggregate(
-        run_count=Count("id"),
+        run_count=Count("*"),
         selected_count=Sum("selected_retry_count", default=0),
         delivered_count=Sum("delivered_count", default=0),
         failed_count=Sum("failed_count", default=0),
@@ -207,7 +207,7 @@ class _Deliveries:
 def _deliveries() -> dict[str, _Deliveries]:
     """Every source's deliveries, in one pass over the table."""
     found: dict[str, _Deliveries] = defaultdict(_Deliveries)
-    groups = Delivery.objects.order_by().values_list("source", "provider", "state").annotate(Count("id"))
+    groups = Delivery.objects.order_by().values_list("source", "provider", "state").annotate(count=Count("*"))
     for source, provider, state, count in groups:
         of_source = found[source]
         of_source.total += count
@@ -254,7 +254,7 @@ def _recovery_counts() -> dict[str, int]:
     counts = {
         kind: (count, closed)
         for kind, count, closed in entries.values_list("metadata_kind").annotate(
-            Count("id"), Count("id", filter=Q(acknowledgement_state__in=_CLOSED_RECOVERY))
+            count=Count("*"), closed=Count("id", filter=Q(acknowledgement_state__in=_CLOSED_RECOVERY))
         )
     }
     return {

@@ -122,13 +122,18 @@ def runs() -> QuerySet[WorkerRun]:
 
 
 def results() -> QuerySet[WorkerResult]:
-    return (
-        WorkerResult.objects.select_related(
-            "run", "decision__plan", "delivery__plan__package", "approval__approval_plan", "attempt"
-        )
-        .defer("delivery__plan__event", "delivery__plan__package__record", "approval__notes")
-        .order_by("-id")
+    """With everything that runs.result_records asks of a row."""
+    related = WorkerResult.objects.select_related(
+        "run",
+        "decision__plan",
+        "decision__delivery",
+        "delivery__plan__package",
+        "attempt__delivery",
+        "attempt__approval",
+        "attempt__result__run",
     )
+    hidden = ("delivery__plan__event", "delivery__plan__package__record", "attempt__approval__notes")
+    return related.defer(*hidden).order_by("-id")
 
 
 def connectors() -> QuerySet[Connector]:

@@ -49,11 +49,13 @@ def user_with_role(username: str, role: Role) -> "User":
     A user's other groups stay. Raises InvalidInput for a name that Django would not accept, or a user who was retired.
     """
     model = get_user_model()
+    fresh = model(username=username)
+    # Before the look-up: a database refuses some characters with an error of its own.
+    _validate(fresh)
     user = model.objects.filter(username=username).first()
     if user is None:
-        user = model(username=username)
+        user = fresh
         user.set_unusable_password()
-        _validate(user)
         user.save()
     if not user.is_active:
         raise InvalidInput({"user": ["This user is not active."]})
@@ -63,6 +65,6 @@ def user_with_role(username: str, role: Role) -> "User":
 
 def _validate(user: "User") -> None:
     try:
-        user.full_clean()
+        user.clean_fields(exclude=["password"])
     except ValidationError as problem:
         raise InvalidInput({"user": problem.messages}) from None

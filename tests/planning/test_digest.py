@@ -98,7 +98,7 @@ def test_the_plan_digest_covers_header_and_decisions_in_their_order() -> None:
         "provider": "",
         "source": "",
     }
-    whole = b"cavra/retry-plan/v1\n" + header + b"\n" + b"".join(map(bytes.fromhex, decided))
+    whole = b"cavra/retry-plan/v1\n" + rfc8785.dumps(header) + b"\n" + b"".join(map(bytes.fromhex, decided))
     assert plan_digest(decided) == hashlib.sha256(whole).hexdigest()
     assert plan_digest(decided[:2], decided[2:]) == plan_digest(decided)
     assert plan_digest(decided[::-1]) != plan_digest(decided)

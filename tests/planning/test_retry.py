@@ -10,7 +10,18 @@ from hypothesis import strategies as st
 from rollback_audit.planning.facts import DEFAULT_POLICY, ConnectorFacts, DeliveryFacts, RetryPolicy, Verdict
 from rollback_audit.planning.retry import REASONS, delay_minutes, next_retry_at, standing, verdict
 from rollback_audit.states import FAILURE_CLASS, Action, ConnectorStanding, FailureClass, FailureKind, ReasonCode
-from tests.planning.given import FAILED_AT, READY, after, connectors, deliveries, failed, failures, moments, policies
+from tests.planning.given import (
+    FAILED_AT,
+    MICROSECOND,
+    READY,
+    after,
+    connectors,
+    deliveries,
+    failed,
+    failures,
+    moments,
+    policies,
+)
 
 RETRY, WAIT, SUPPRESS = Action
 same = settings(derandomize=True, deadline=None, max_examples=200)

@@ -176,4 +176,6 @@ def _headers(values: Mapping[Any, Any]) -> tuple[tuple[str, str], ...]:
             raise ConfigurationProblem(key, "is a literal secret; use token_env, api_key_env or the like")
         if name.lower() in _OWN_HEADERS or name.lower().startswith("webhook-"):
             raise ConfigurationProblem(key, "is a header that the connector writes itself")
+    if len({name.lower() for name in values}) < len(values):
+        raise ConfigurationProblem("headers", "names the same header twice, in different letters")
     return tuple(sorted(values.items()))

@@ -31,6 +31,8 @@ DNS_CACHE_SECONDS = 60
 _ROOTS = certifi.where()
 _GO_ON: int = pycurl.PREREQFUNC_OK
 _ABORT: int = pycurl.PREREQFUNC_ABORT
+# Reading is 1 and writing is 2 to libcurl's callbacks, to its socket_action and to selectors alike.
+_WATCHABLE = frozenset({pycurl.POLL_IN, pycurl.POLL_OUT, pycurl.POLL_INOUT})
 
 
 class _Dialled(socket.socket):
@@ -257,10 +259,7 @@ class Client(Generic[KeyT]):
         if self._timer_at is not None:
             wait_seconds = min(wait_seconds, max(0.0, self._timer_at - time.monotonic()))
         for key, events in self._selector.select(wait_seconds):
-            mask = (pycurl.CSELECT_IN if events & selectors.EVENT_READ else 0) | (
-                pycurl.CSELECT_OUT if events & selectors.EVENT_WRITE else 0
-            )
-            self._multi.socket_action(key.fd, mask)
+            self._multi.socket_action(key.fd, events)
         if self._timer_at is not None and self._timer_at <= time.monotonic():
             self._tick()
 
@@ -285,16 +284,13 @@ class Client(Generic[KeyT]):
         self._multi.remove_handle(handle)
         self._idle.append(exchange)
 
-    def _watch_socket(self, change: int, fd: int, multi: pycurl.CurlMulti, data: object) -> None:
+    def _watch_socket(self, events: int, fd: int, multi: pycurl.CurlMulti, data: object) -> None:
         """libcurl says what it waits for on a socket."""
-        if change == pycurl.POLL_REMOVE:
-            if self._watched.pop(fd, None):
+        before = self._watched.pop(fd, None)
+        if events not in _WATCHABLE:
+            if before:
                 self._selector.unregister(fd)
             return
-        events = (selectors.EVENT_READ if change & pycurl.POLL_IN else 0) | (
-            selectors.EVENT_WRITE if change & pycurl.POLL_OUT else 0
-        )
-        before = self._watched.get(fd)
         if before is None:
             self._selector.register(fd, events)
         elif before != events:

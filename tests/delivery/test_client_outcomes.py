@@ -1,11 +1,13 @@
 """Every way an exchange can end, against real sockets."""
 
+import selectors
 import socket
 import struct
 import threading
 from pathlib import Path
 from typing import Any
 
+import pycurl
 import pytest
 
 from rollback_audit.delivery.client import Client
@@ -312,6 +314,12 @@ def test_many_exchanges_are_driven_at_once_over_kept_connections() -> None:
     assert {settlement.key: settlement.status_code for settlement in settlements} == {
         number: 200 if number % 2 else 500 for number in range(200)
     }
+
+
+def test_libcurl_and_selectors_number_reading_and_writing_alike() -> None:
+    assert pycurl.POLL_IN == pycurl.CSELECT_IN == selectors.EVENT_READ
+    assert pycurl.POLL_OUT == pycurl.CSELECT_OUT == selectors.EVENT_WRITE
+    assert pycurl.POLL_INOUT == selectors.EVENT_READ | selectors.EVENT_WRITE
 
 
 def test_pump_returns_as_soon_as_something_is_settled_and_empty_handed_when_the_time_is_up() -> None:

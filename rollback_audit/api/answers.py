@@ -1,0 +1,151 @@
+"""What POST routes answer with: records of the engine, side by side, and who asked."""
+
+from dataclasses import dataclass
+
+from django.contrib.auth.models import AbstractUser
+
+from rollback_audit.records.approvals import ApprovalDecisionRecord, ApprovalPlanRecord, RetryAcknowledgementRecord
+from rollback_audit.records.deliveries import ConnectorDeliveryRecord, DeliveryPlanRecord
+from rollback_audit.records.drills import (
+    AuditPackageRecord,
+    DrillAcknowledgementRecord,
+    DrillScheduleRecord,
+    NotificationPlanRecord,
+)
+from rollback_audit.records.history import HistoryRow
+from rollback_audit.records.plans import RetryPlanRecord
+from rollback_audit.records.runs import RetryResultRecord, WorkerRunRecord
+from rollback_audit.states import PRODUCT
+
+BULK_SCHEMA = "cavra.go-backend-pilot.rollback-drill-bulk-acknowledgement.v1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActorRecord:
+    """Who asked, as signed in. The form is CAVRA's; `repository` is always null here."""
+
+    actor: str
+    subject: str
+    issuer: str = "cavra-rollback-audit"
+    groups: list[str]
+    repository: str | None = None
+
+
+def actor_record(user: AbstractUser) -> ActorRecord:
+    return ActorRecord(
+        actor=user.get_username(),
+        subject=f"user:{user.pk}",
+        groups=list(user.groups.order_by("name").values_list("name", flat=True)),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPlanAnswer:
+    plan: RetryPlanRecord
+    metadata: HistoryRow
+    actor: ActorRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryAcknowledgementAnswer:
+    acknowledgement: RetryAcknowledgementRecord
+    metadata: HistoryRow
+    actor: ActorRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalPlanAnswer:
+    plan: ApprovalPlanRecord
+    metadata: HistoryRow
+    actor: ActorRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalDecisionAnswer:
+    """The first 1,000 of `decision_count` decisions; `decision` is the one, where one was named."""
+
+    decision: ApprovalDecisionRecord | None
+    decisions: list[ApprovalDecisionRecord]
+    decision_count: int
+    metadata: list[HistoryRow]
+    actor: ActorRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerRunAnswer:
+    """A run with its first 1,000 results."""
+
+    run: WorkerRunRecord
+    metadata: HistoryRow
+    retry_metadata: HistoryRow | None
+    retry_results: list[RetryResultRecord]
+    actor: ActorRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrillScheduleAnswer:
+    schedule: DrillScheduleRecord
+    metadata: HistoryRow
+    actor: ActorRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrillNotificationAnswer:
+    """`deliveries` has an entry for each group of connectors told the same, `metadata` one for each attempt."""
+
+    plan: NotificationPlanRecord
+    plan_metadata: HistoryRow
+    deliveries: list[ConnectorDeliveryRecord]
+    metadata: list[HistoryRow]
+    success: bool
+    event_id: str
+    actor: ActorRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrillAcknowledgementAnswer:
+    acknowledgement: DrillAcknowledgementRecord
+    metadata: HistoryRow
+    actor: ActorRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulkAcknowledgementAnswer:
+    schema_version: str = BULK_SCHEMA
+    product: str = PRODUCT
+    bulk_id: str
+    acknowledgement_count: int
+    acknowledgements: list[DrillAcknowledgementRecord]
+    metadata: list[HistoryRow]
+    actor: ActorRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditPackageAnswer:
+    audit_package: AuditPackageRecord
+    metadata: HistoryRow
+    actor: ActorRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditDeliveryAnswer:
+    """`metadata` is the history row of the first failure, or of the first attempt; `delivery_metadata` has them all."""
+
+    audit_package: AuditPackageRecord
+    audit_metadata: HistoryRow
+    delivery_plan: DeliveryPlanRecord
+    plan_metadata: HistoryRow
+    delivery: ConnectorDeliveryRecord
+    metadata: HistoryRow
+    delivery_metadata: list[HistoryRow]
+    success: bool
+    actor: ActorRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Every answer of 400 and above."""
+
+    detail: str
+    code: str
+    errors: dict[str, list[str]] | None = None

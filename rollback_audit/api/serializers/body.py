@@ -1,0 +1,73 @@
+"""What every request body has in common: unknown fields are refused by name, aliases are read once."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+from rest_framework.fields import empty
+
+_FIELD_NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
+_MOST_NAMED = 20
+_IDENTITY = frozenset({"actor_claims", "actor_token"})
+
+
+def refuse_unknown(names: Iterable[Any], *, whole: str) -> dict[str, list[str]]:
+    """Errors for names that are no fields. One that does not look like a field's name is not repeated."""
+    refused: dict[str, list[str]] = {}
+    for name in list(names)[:_MOST_NAMED]:
+        if name in _IDENTITY:
+            refused[name] = ["Identity comes from the sign-in, never from the body."]
+        elif _FIELD_NAME.fullmatch(name):
+            refused[name] = ["Unknown field."]
+        else:
+            refused[whole] = ["It has an unknown field."]
+    return refused
+
+
+class Body(serializers.Serializer[Any]):
+    """A request body, or an object inside one. `ALIASES` maps other names of a field to the field."""
+
+    ALIASES: ClassVar[Mapping[str, str]] = {}
+    default_error_messages = {"invalid": "Expected an object."}
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if not isinstance(data, Mapping):
+            self.fail("invalid")
+        refused: dict[str, Any] = refuse_unknown(data.keys() - self.known(), whole="non_field_errors")
+        named, sent_as = self._canonical(data, refused)
+        try:
+            values: dict[str, Any] = super().to_internal_value(named)
+        except ValidationError as problem:
+            refused |= {sent_as.get(name, name): why for name, why in problem.detail.items()}  # type: ignore[union-attr]
+        if refused:
+            raise ValidationError(refused)
+        return {name: self._filled(name, value) for name, value in values.items()}
+
+    @classmethod
+    def known(cls) -> set[str]:
+        """Every name that may be sent."""
+        return {*cls._declared_fields, *cls.ALIASES}
+
+    def _canonical(self, data: Mapping[str, Any], refused: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+        """The fields under their own names, and the names they were sent under."""
+        named: dict[str, Any] = {}
+        sent_as: dict[str, str] = {}
+        for name in data.keys() & self.known():
+            field = self.ALIASES.get(name, name)
+            if field in named and not _same(named[field], data[name]):
+                refused[name] = [f"Means the same as {sent_as[field]}, with another value."]
+            named[field] = data[name]
+            sent_as[field] = name
+        return named, sent_as
+
+    def _filled(self, name: str, value: Any) -> Any:
+        """A null means what leaving the field out means."""
+        default = self.fields[name].default
+        return default if value is None and default is not empty else value
+
+
+def _same(one: Any, other: Any) -> bool:
+    # True == 1 in Python, not in JSON.
+    return type(one) is type(other) and one == other

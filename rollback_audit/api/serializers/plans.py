@@ -1,0 +1,77 @@
+"""Bodies about planning: the retry policy, a plan, a review of one of its decisions."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from rest_framework.exceptions import ValidationError
+
+from rollback_audit.api.serializers.body import Body
+from rollback_audit.api.serializers.fields import Number, Switch, Text, Whole, Word, optional
+from rollback_audit.planning.facts import DEFAULT_POLICY, RetryPolicy
+from rollback_audit.states import RetryAcknowledgementState
+
+LABEL = "A label stored beside your identity, never instead of it."
+
+
+class RetryPolicySerializer(Body):
+    """How failures are retried. Delays in whole minutes."""
+
+    ALIASES: ClassVar[Mapping[str, str]] = {
+        "delay_minutes": "retry_delay_minutes",
+        "max_retries": "max_retry_attempts",
+        "multiplier": "backoff_multiplier",
+    }
+
+    max_retry_attempts = Whole(default=3, min_value=1, max_value=50, help_text="Counts failures, the first included.")
+    retry_delay_minutes = Whole(
+        required=False,
+        min_value=0,
+        max_value=10_080,
+        help_text="Default 15, or 0 with allow_immediate_retry; 0 only with allow_immediate_retry.",
+    )
+    backoff_multiplier = Number(default=2.0, min_value=1.0, max_value=10.0)
+    max_delay_minutes = Whole(
+        required=False, min_value=0, max_value=43_200, help_text="Default 1440; at least retry_delay_minutes."
+    )
+    jitter_ratio = Number(default=0.0, min_value=0.0, max_value=1.0, help_text="Only ever added to the delay.")
+    allow_immediate_retry = Switch(default=False)
+    retry_unknown_outcome = Switch(
+        default=False, help_text="Retry too where nobody can tell whether the receiver has it. It may arrive twice."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        at_once = attrs["allow_immediate_retry"]
+        delay = attrs.setdefault("retry_delay_minutes", 0 if at_once else DEFAULT_POLICY.retry_delay_minutes)
+        ceiling = attrs.setdefault("max_delay_minutes", max(delay, DEFAULT_POLICY.max_delay_minutes))
+        if delay == 0 and not at_once:
+            raise ValidationError({"retry_delay_minutes": ["0 needs allow_immediate_retry."]})
+        if ceiling < delay:
+            raise ValidationError({"max_delay_minutes": ["It must be at least retry_delay_minutes."]})
+        return attrs
+
+
+def policy_of(values: Mapping[str, Any]) -> RetryPolicy:
+    """The policy of a body's `retry_policy`; the default one where it was left out."""
+    sent = values.get("retry_policy")
+    return RetryPolicy(**sent) if sent else DEFAULT_POLICY
+
+
+class RetryPlanCreateSerializer(Body):
+    """What to plan. Everything is optional."""
+
+    generated_by = optional(128, help_text=LABEL)
+    source = optional(96, help_text="Only deliveries of this source; all by default.")  # type: ignore[assignment]
+    provider = optional(63, help_text="Only deliveries to this connector; all by default.")
+    retry_policy = RetryPolicySerializer(required=False, allow_null=True)
+
+
+class RetryAcknowledgementCreateSerializer(Body):
+    """A review of one decision of the plan."""
+
+    provider = Text(max_length=63)
+    delivery_id = Text(max_length=64)
+    audit_id = Text(max_length=64)
+    acknowledgement_state = Word(RetryAcknowledgementState, default=RetryAcknowledgementState.ACCEPTED)
+    external_ref = optional(200)
+    notes = optional(2000, lines=True, help_text="Never shown again.")
+    acknowledged_by = optional(128, help_text=LABEL)

@@ -1,0 +1,102 @@
+"""The addresses below /runtime/go-pilot/. Each is served without a trailing slash and with one."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.urls import URLPattern, path, re_path, register_converter
+
+from rollback_audit.api.description import Description
+from rollback_audit.api.errors import not_found
+from rollback_audit.api.viewsets.approvals import ApprovalDecisions, ApprovalPlanEntries, ApprovalPlans
+from rollback_audit.api.viewsets.deliveries import AuditDeliveries, AuditPackages, Connectors, Deliveries
+from rollback_audit.api.viewsets.drills import DrillAcknowledgements, DrillNotifications, DrillRoutes, DrillSchedules
+from rollback_audit.api.viewsets.history import DrillDashboard, History, WorkerDashboard
+from rollback_audit.api.viewsets.plans import RetryAcknowledgements, RetryPlanDecisions, RetryPlans
+from rollback_audit.api.viewsets.runs import WorkerRunResults, WorkerRuns
+
+
+class RecordId:
+    """An id of ours. What cannot be one is not looked up: databases refuse some characters with errors of their own."""
+
+    regex = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+register_converter(RecordId, "record")
+
+app_name = "api"
+B = "rollback-drill-notifications"
+A = f"{B}/acknowledgements/audit-delivery"
+
+# Methods and the actions that serve them; Any, because the stubs take no plain dict of strings.
+_LIST: dict[str, Any] = {"get": "list"}
+_CREATE: dict[str, Any] = {"post": "create"}
+_RETRIEVE: dict[str, Any] = {"get": "retrieve"}
+
+_VIEWS: list[tuple[str, Callable[..., Any], str]] = [
+    ("openapi.json", Description.as_view(_RETRIEVE), "description"),
+    # The four routes of the mission.
+    (f"{A}/retry-plan", RetryPlans.as_view(_CREATE), "retry-plan-create"),
+    (f"{A}/worker-run", WorkerRuns.as_view({"post": "start"}), "worker-run-start"),
+    (f"{A}/worker-runs", WorkerRuns.as_view(_LIST), "worker-runs"),
+    (f"{A}/worker-dashboard", WorkerDashboard.as_view(_RETRIEVE), "worker-dashboard"),
+    # Plans and runs in detail.
+    (f"{A}/retry-plans", RetryPlans.as_view(_LIST), "retry-plans"),
+    (f"{A}/retry-plans/<record:retry_plan_id>", RetryPlans.as_view(_RETRIEVE), "retry-plan"),
+    (f"{A}/retry-plans/<record:retry_plan_id>/decisions", RetryPlanDecisions.as_view(_LIST), "retry-plan-decisions"),
+    (f"{A}/worker-runs/<record:run_id>", WorkerRuns.as_view(_RETRIEVE), "worker-run"),
+    (f"{A}/worker-runs/<record:run_id>/results", WorkerRunResults.as_view(_LIST), "worker-run-results"),
+    (f"{A}/worker-runs/<record:run_id>/abort", WorkerRuns.as_view({"post": "abort"}), "worker-run-abort"),
+    # Governance.
+    (
+        f"{A}/retry-plans/<record:retry_plan_id>/acknowledgements",
+        RetryAcknowledgements.as_view(_CREATE),
+        "retry-acknowledgements",
+    ),
+    (f"{A}/retry-execution-approval-plan", ApprovalPlans.as_view(_CREATE), "approval-plan-create"),
+    (
+        f"{A}/retry-execution-approval-plans/<record:approval_plan_id>",
+        ApprovalPlans.as_view(_RETRIEVE),
+        "approval-plan",
+    ),
+    (
+        f"{A}/retry-execution-approval-plans/<record:approval_plan_id>/entries",
+        ApprovalPlanEntries.as_view(_LIST),
+        "approval-plan-entries",
+    ),
+    (
+        f"{A}/retry-execution-approval-plans/<record:approval_plan_id>/decisions",
+        ApprovalDecisions.as_view(_CREATE),
+        "approval-decisions",
+    ),
+    # Deliveries and connectors.
+    (A, AuditDeliveries.as_view(_CREATE), "audit-delivery"),
+    (f"{A}/deliveries", Deliveries.as_view(_LIST), "deliveries"),
+    (f"{A}/deliveries/<record:delivery_id>", Deliveries.as_view(_RETRIEVE), "delivery"),
+    (f"{A}/connectors", Connectors.as_view(_LIST), "connectors"),
+    # What feeds them.
+    (f"{B}/schedules", DrillSchedules.as_view(_LIST | _CREATE), "drill-schedules"),
+    (
+        f"{B}/schedules/<record:schedule_id>",
+        DrillSchedules.as_view(_RETRIEVE | {"patch": "partial_update"}),
+        "drill-schedule",
+    ),
+    (f"{B}/deliver", DrillNotifications.as_view(_CREATE), "drill-notifications"),
+    (f"{B}/routes", DrillRoutes.as_view(_LIST), "drill-routes"),
+    (f"{B}/acknowledgements/bulk", DrillAcknowledgements.as_view({"post": "bulk"}), "acknowledgements-bulk"),
+    (f"{B}/acknowledgements/audit-package", AuditPackages.as_view(_CREATE), "audit-package"),
+    (f"{B}/<record:schedule_id>/acknowledgements", DrillAcknowledgements.as_view(_CREATE), "drill-acknowledgements"),
+    (B, History.as_view(_LIST), "history"),
+    (f"{B}/dashboard", DrillDashboard.as_view(_RETRIEVE), "drill-dashboard"),
+]
+
+urlpatterns: list[URLPattern] = [
+    *(path(address, view, name=name) for address, view, name in _VIEWS),
+    *(path(f"{address}/", view) for address, view, _ in _VIEWS),
+    re_path("", not_found),
+]

@@ -1,0 +1,122 @@
+"""Every route of the API: how it is asked, and what it needs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from rollback_audit.states import Permission
+from tests.receivers import RecordingReceiver
+
+ROOT = "/runtime/go-pilot"
+B = f"{ROOT}/rollback-drill-notifications"
+A = f"{B}/acknowledgements/audit-delivery"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Ids of what there is."""
+
+    schedule_id: str
+    retry_plan_id: str
+    plan_digest: str
+    approval_plan_id: str
+    run_id: str
+    delivery_id: str
+    audit_id: str
+    receiver: RecordingReceiver
+
+    @property
+    def key(self) -> dict[str, str]:
+        return {"delivery_id": self.delivery_id, "audit_id": self.audit_id, "provider": "webhook"}
+
+
+Body = Callable[[World], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One method at one address. The address has the ids of a World as fields; `body` is the least that works."""
+
+    method: str
+    address: str
+    permission: Permission = Permission.VIEW_EVIDENCE
+    body: Body = lambda world: {}
+    status: int = 200
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.address.removeprefix(ROOT)}"
+
+    def at(self, world: World) -> str:
+        return self.address.format(**{name: getattr(world, name) for name in World.__slots__})
+
+
+def _new_schedule(world: World) -> dict[str, Any]:
+    return {
+        "schedule_id": "orders-rollback",
+        "owner": "orders",
+        "providers": ["webhook"],
+        "interval_days": 30,
+        "next_due_at": "2030-01-01T00:00:00+00:00",
+    }
+
+
+READS = [
+    Door("GET", f"{ROOT}/openapi.json"),
+    Door("GET", f"{A}/worker-runs"),
+    Door("GET", f"{A}/worker-runs/{{run_id}}"),
+    Door("GET", f"{A}/worker-runs/{{run_id}}/results"),
+    Door("GET", f"{A}/worker-dashboard"),
+    Door("GET", f"{A}/retry-plans"),
+    Door("GET", f"{A}/retry-plans/{{retry_plan_id}}"),
+    Door("GET", f"{A}/retry-plans/{{retry_plan_id}}/decisions"),
+    Door("GET", f"{A}/retry-execution-approval-plans/{{approval_plan_id}}"),
+    Door("GET", f"{A}/retry-execution-approval-plans/{{approval_plan_id}}/entries"),
+    Door("GET", f"{A}/deliveries"),
+    Door("GET", f"{A}/deliveries/{{delivery_id}}"),
+    Door("GET", f"{A}/connectors"),
+    Door("GET", f"{B}/schedules"),
+    Door("GET", f"{B}/schedules/{{schedule_id}}"),
+    Door("GET", f"{B}/routes"),
+    Door("GET", B),
+    Door("GET", f"{B}/dashboard"),
+]
+POSTS = [
+    Door("POST", f"{A}/retry-plan", Permission.PLAN_RETRY),
+    Door("POST", f"{A}/worker-run", Permission.RUN_DRY),
+    Door(
+        "POST",
+        f"{A}/retry-plans/{{retry_plan_id}}/acknowledgements",
+        Permission.REVIEW_RETRY,
+        lambda world: world.key,
+    ),
+    Door("POST", f"{A}/retry-execution-approval-plan", Permission.REQUEST_APPROVAL),
+    Door(
+        "POST",
+        f"{A}/retry-execution-approval-plans/{{approval_plan_id}}/decisions",
+        Permission.APPROVE_RETRY,
+        lambda world: world.key,
+    ),
+    Door("POST", A, Permission.DELIVER_EVIDENCE),
+    Door("POST", f"{B}/schedules", Permission.EDIT_SCHEDULES, _new_schedule, 201),
+    Door("POST", f"{B}/deliver", Permission.DELIVER_EVIDENCE),
+    Door(
+        "POST",
+        f"{B}/{{schedule_id}}/acknowledgements",
+        Permission.ACKNOWLEDGE_DRILL,
+        lambda world: {"provider": "webhook"},
+    ),
+    Door(
+        "POST",
+        f"{B}/acknowledgements/bulk",
+        Permission.ACKNOWLEDGE_DRILL,
+        lambda world: {"routes": [{"schedule_id": world.schedule_id, "provider": "webhook"}]},
+    ),
+    Door("POST", f"{B}/acknowledgements/audit-package", Permission.DELIVER_EVIDENCE),
+]
+PATCH = Door("PATCH", f"{B}/schedules/{{schedule_id}}", Permission.EDIT_SCHEDULES, lambda world: {"interval_days": 7})
+# Works only on a live run that has not finished; see `live_run`.
+ABORT = Door(
+    "POST", f"{A}/worker-runs/{{run_id}}/abort", Permission.EXECUTE_RETRY, lambda world: {"reason": "A test."}, 409
+)
+WRITES = [*POSTS, PATCH, ABORT]
+DOORS = [*READS, *WRITES]

@@ -30,12 +30,14 @@ _UNKNOWN = frozenset(kind for kind, value in FAILURE_CLASS.items() if value is F
 
 
 @lru_cache(maxsize=4096)
-def _delay_without_jitter(
+def _minutes_without_jitter(
     retry_delay_minutes: int, backoff_multiplier: float, max_delay_minutes: int, retry_count: int
-) -> Decimal:
+) -> tuple[Decimal, int]:
+    """The exact delay and the whole minutes it comes to."""
     # Decimal, because 10 * 1.1 is 11 minutes to a person and 11.000000000000002 to a float.
     uncapped = retry_delay_minutes * Decimal(str(backoff_multiplier)) ** (retry_count - 1)
-    return min(uncapped, Decimal(max_delay_minutes))
+    exact = min(uncapped, Decimal(max_delay_minutes))
+    return exact, math.ceil(exact)
 
 
 def _jitter_share(delivery_id: str, provider: str, attempt_number: int) -> float:
@@ -50,13 +52,13 @@ def delay_minutes(facts: DeliveryFacts, policy: RetryPolicy) -> int:
     delay x multiplier^(failures - 1), jitter added, then capped and rounded up: never sooner than the policy's word,
     never later than its ceiling.
     """
-    minutes = _delay_without_jitter(
-        policy.retry_delay_minutes, policy.backoff_multiplier, policy.max_delay_minutes, max(1, facts.failure_count)
+    exact, whole = _minutes_without_jitter(
+        policy.retry_delay_minutes, policy.backoff_multiplier, policy.max_delay_minutes, facts.failure_count or 1
     )
-    if policy.jitter_ratio:
-        share = _jitter_share(facts.delivery_id, facts.provider, facts.attempt_count + 1)
-        minutes += minutes * Decimal(policy.jitter_ratio) * Decimal(share)
-    return min(math.ceil(minutes), policy.max_delay_minutes)
+    if not policy.jitter_ratio:
+        return whole
+    share = _jitter_share(facts.delivery_id, facts.provider, facts.attempt_count + 1)
+    return min(math.ceil(exact + exact * Decimal(policy.jitter_ratio) * Decimal(share)), policy.max_delay_minutes)
 
 
 def next_retry_at(facts: DeliveryFacts, policy: RetryPolicy) -> datetime | None:
@@ -64,9 +66,13 @@ def next_retry_at(facts: DeliveryFacts, policy: RetryPolicy) -> datetime | None:
 
     The later of the policy's delay after the last failure and the receiver's Retry-After (RFC 9110, 10.2.3).
     """
+    return _due_at(facts, delay_minutes(facts, policy))
+
+
+def _due_at(facts: DeliveryFacts, minutes: int) -> datetime | None:
     if facts.last_failed_at is None:
         return None
-    due_at = facts.last_failed_at + timedelta(minutes=delay_minutes(facts, policy))
+    due_at = facts.last_failed_at + timedelta(minutes=minutes)
     return due_at if facts.not_before is None or facts.not_before <= due_at else facts.not_before
 
 
@@ -80,7 +86,7 @@ def standing(facts: DeliveryFacts, policy: RetryPolicy, *, drops_repeats: bool) 
         return Standing(ReasonCode.ATTEMPTS_EXHAUSTED, minutes, None)
     if kind in _UNKNOWN and not drops_repeats and not policy.retry_unknown_outcome:
         return Standing(ReasonCode.OUTCOME_UNKNOWN, minutes, None)
-    return Standing(None, minutes, next_retry_at(facts, policy))
+    return Standing(None, minutes, _due_at(facts, minutes))
 
 
 def verdict(facts: DeliveryFacts, connector: ConnectorFacts, policy: RetryPolicy, *, now: datetime) -> Verdict:

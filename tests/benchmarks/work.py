@@ -1,0 +1,175 @@
+"""What is measured, each piece in a process of its own: `python -m tests.benchmarks.work VERB NUMBER ...`.
+
+Prints its figures as one line of JSON. The environment names the database and the connectors.
+"""
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import django
+import pycurl
+
+django.setup()
+
+from django.contrib.auth import get_user_model  # noqa: E402
+from django.contrib.auth.models import Group  # noqa: E402
+from django.core.management import call_command  # noqa: E402
+from django.db import connection, transaction  # noqa: E402
+
+from rollback_audit.engine import approvals, connectors, plans, roles, worker  # noqa: E402
+from rollback_audit.engine.actors import Actor, actor_for  # noqa: E402
+from rollback_audit.engine.drain import IN_FLIGHT, drain  # noqa: E402
+from rollback_audit.models import Connector, Delivery, RetryDecision, RetryPlan  # noqa: E402
+from rollback_audit.states import Action, ReasonCode, Role  # noqa: E402
+from tests.benchmarks import seed  # noqa: E402
+
+_BODY = b"x" * 460
+_RUN_LIMIT = 10_000
+
+Figures = dict[str, float]
+
+
+def prepare(count: int, failed: int) -> Figures:
+    """Migrate, configure and seed."""
+    call_command("migrate", verbosity=0)
+    roles.install()
+    connectors.sync()
+    seed.deliveries(count, failed=failed, connector=Connector.objects.get(name="webhook"))
+    return {}
+
+
+def plan() -> Figures:
+    """Plan retries for everything that has failed."""
+    actor = _person("planner", Role.RELEASE_MANAGER)
+    before = _peak_mebibytes()
+    seconds, (record, _) = _timed(lambda: plans.plan_retry(actor=actor))
+    return {"seconds": seconds, "rows": record.decision_count, "mebibytes": _peak_mebibytes(), "before": before}
+
+
+def bare_plan() -> Figures:
+    """The least that could do it: one INSERT ... SELECT of as many and as wide rows, from the same open deliveries."""
+    row = RetryPlan.objects.order_by("-pk")[0]
+    row.pk, row.retry_plan_id = None, f"bare-{time.monotonic_ns()}"
+    row.save(force_insert=True)
+
+    def insert() -> int:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(
+                f"""
+                INSERT INTO "{RetryDecision._meta.db_table}" (plan_id, ordinal, delivery_id, action, reason_code,
+                    retry_count, retry_delay_minutes, next_retry_at, attempt_number, latest_attempt_at,
+                    failed_status_codes, request_digest, decision_digest)
+                SELECT %s, row_number() OVER (ORDER BY delivery_id, provider), id, '{Action.RETRY}', '{ReasonCode.DUE}',
+                       failure_count, 15, due_at, attempt_count + 1, last_attempt_at,
+                       failed_status_codes, event_digest, event_digest
+                FROM "{Delivery._meta.db_table}" WHERE state IN ('sending', 'failed') ORDER BY delivery_id, provider
+                """,
+                [row.pk],
+            )
+            return int(cursor.rowcount)
+
+    seconds, rows = _timed(insert)
+    return {"seconds": seconds, "rows": rows, "mebibytes": _peak_mebibytes()}
+
+
+def approve() -> Figures:
+    """Plan, ask and approve everything: what a drain needs beforehand."""
+    record, _ = plans.plan_retry(actor=_person("planner", Role.RELEASE_MANAGER))
+    asked, _ = approvals.request_approval(
+        actor=_person("planner", Role.RELEASE_MANAGER), retry_plan_id=record.retry_plan_id, require_retry_ack=False
+    )
+    owner = _person("owner", Role.PLATFORM_OWNER)
+    seconds, answer = _timed(lambda: approvals.decide(actor=owner, approval_plan_id=asked.approval_plan_id))
+    return {"seconds": seconds, "rows": answer.decision_count}
+
+
+def live_drain(count: int) -> Figures:
+    """Execute `count` approved retries, in runs of at most 10,000, everything recorded."""
+    owner = _person("owner", Role.PLATFORM_OWNER)
+    plan = RetryPlan.objects.order_by("-pk")[0]
+    request = worker.RunRequest(
+        dry_run=False,
+        reason="Benchmark.",
+        retry_plan_id=plan.retry_plan_id,
+        plan_digest=plan.plan_digest,
+        max_retry_deliveries=_RUN_LIMIT,
+    )
+    seconds, delivered = 0.0, 0
+    while delivered < count:
+        run_id = worker.start_run(actor=owner, request=request).run.run_id
+        took, _ = _timed(lambda run_id=run_id: drain(run_id))  # type: ignore[misc]
+        seconds += took
+        run = worker.read_run(actor=owner, run_id=run_id, most=0).run
+        if run.summary.delivered_count != run.summary.selected_retry_count or not run.summary.delivered_count:
+            raise RuntimeError("not everything was delivered")
+        delivered += run.summary.delivered_count
+    return {"seconds": seconds, "rows": delivered, "mebibytes": _peak_mebibytes()}
+
+
+def bare_post(count: int, port: int) -> Figures:
+    """The least that could do it: pycurl's multi interface, as many POSTs, as many at once, nothing recorded."""
+    multi = pycurl.CurlMulti()
+    idle = [_easy(port) for _ in range(IN_FLIGHT)]
+    started, left, begun = time.perf_counter(), count, 0
+    while left:
+        while idle and begun < count:
+            multi.add_handle(idle.pop())
+            begun += 1
+        while multi.perform()[0] == pycurl.E_CALL_MULTI_PERFORM:
+            pass
+        while True:
+            queued, done, failed = multi.info_read()
+            if failed:
+                raise RuntimeError("a request failed")
+            for handle in done:
+                multi.remove_handle(handle)
+                idle.append(handle)
+            left -= len(done)
+            if not queued:
+                break
+        multi.select(1.0)
+    return {"seconds": time.perf_counter() - started, "rows": count, "mebibytes": _peak_mebibytes()}
+
+
+def _easy(port: int) -> pycurl.Curl:
+    handle = pycurl.Curl()
+    handle.setopt(pycurl.URL, f"http://127.0.0.1:{port}/hook")
+    handle.setopt(pycurl.POSTFIELDS, _BODY)
+    handle.setopt(pycurl.HTTPHEADER, ["Content-Type: application/json", "Expect:"])
+    handle.setopt(pycurl.WRITEFUNCTION, lambda chunk: None)
+    handle.setopt(pycurl.NOSIGNAL, 1)
+    return handle
+
+
+def _person(name: str, role: Role) -> Actor:
+    user, _ = get_user_model().objects.get_or_create(username=name)
+    user.groups.add(Group.objects.get(name=role.value))
+    return actor_for(get_user_model().objects.get(pk=user.pk))
+
+
+def _timed(call: Callable[[], Any]) -> tuple[float, Any]:
+    started = time.perf_counter()
+    result = call()
+    return time.perf_counter() - started, result
+
+
+def _peak_mebibytes() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+_VERBS: dict[str, Callable[..., Figures]] = {
+    "prepare": prepare,
+    "plan": plan,
+    "bare-plan": bare_plan,
+    "approve": approve,
+    "drain": live_drain,
+    "bare-post": bare_post,
+}
+
+if __name__ == "__main__":
+    figures: Any = _VERBS[sys.argv[1]](*(int(word) for word in sys.argv[2:]))
+    sys.stdout.write(json.dumps(figures) + "\n")

@@ -1,17 +1,13 @@
 """Every address of the project: the console, the API, and the front door that leads to the console."""
 
-from importlib.util import find_spec
-
 from django.contrib import admin
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import include, path
 from django.views.generic import RedirectView
 
-urlpatterns: list[URLPattern | URLResolver] = [
+urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="front-door"),
+    path("runtime/go-pilot/", include("rollback_audit.api.urls")),
+    # Before the admin's, of which the last catches everything below /console/.
+    path("console/", include("rollback_audit.console.urls")),
+    path("console/", admin.site.urls),
 ]
-if find_spec("rollback_audit.api.urls"):
-    urlpatterns.append(path("runtime/go-pilot/", include("rollback_audit.api.urls")))
-if find_spec("rollback_audit.console.urls"):
-    # Before the admin, whose last pattern catches everything under /console/.
-    urlpatterns.append(path("console/", include("rollback_audit.console.urls")))
-urlpatterns.append(path("console/", admin.site.urls))

@@ -1,4 +1,4 @@
-"""`cavra migrate`: the database, the roles (a migration makes them) and the schedules. Safe to repeat."""
+"""`cavra migrate`: the database, the roles and the schedules. Safe to repeat."""
 
 from typing import Any
 
@@ -6,17 +6,18 @@ from django.conf import settings
 from django.core.management.commands.migrate import Command as DjangoMigrate
 from django_q.models import Schedule
 
-from rollback_audit.engine import schedules
+from rollback_audit.engine import roles, schedules
 
 _SWEEP = "cavra-sweep"
 
 
 class Command(DjangoMigrate):
-    help = "Bring the database up to date and install the recurring schedules by name."
+    help = "Bring the database up to date and install the roles and the schedules by name."
 
     def handle(self, *args: Any, **options: Any) -> None:
         super().handle(*args, **options)
         if not (options["app_label"] or options["plan"] or options["check_unapplied"]):
+            roles.install()
             install_schedules()
 
 

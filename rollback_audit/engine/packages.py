@@ -69,19 +69,7 @@ def build_audit_package(
         content={name: value for name, value in ledger.jsonable(record).items() if name != "digest"},
     )
     record = replace(record, digest=row.digest)
-    line = ledger.row(
-        MetadataKind.AUDIT_PACKAGE,
-        session_id=record.audit_id,
-        signer=actor.name,
-        at=at,
-        record=record,
-        decision_count=record.route_count,
-        blocked_count=record.outstanding_count,
-        provider=filters.provider or None,
-        schedule_id=filters.schedule_id or None,
-        audit_id=record.audit_id,
-        alert_level=record.alert_level,
-    )
+    line = _line(record, actor=actor)
     ledger.append([line])
     return row, record, line
 
@@ -143,6 +131,22 @@ def standing(row: Any) -> RouteStanding:
     """How a row of `current_routes` stands, for the rules."""
     return RouteStanding(
         row.answer_state or OUTSTANDING, row.waiting_since or row.created_at, row.acknowledgement_minutes
+    )
+
+
+def _line(record: AuditPackageRecord, *, actor: Actor) -> HistoryRow:
+    return ledger.row(
+        MetadataKind.AUDIT_PACKAGE,
+        session_id=record.audit_id,
+        signer=actor.name,
+        at=record.generated_at,
+        record=record,
+        decision_count=record.route_count,
+        blocked_count=record.outstanding_count,
+        provider=record.filters.get("provider"),
+        schedule_id=record.filters.get("schedule_id"),
+        audit_id=record.audit_id,
+        alert_level=record.alert_level,
     )
 
 

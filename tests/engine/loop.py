@@ -1,0 +1,176 @@
+"""The loop in a few words: what failed, a plan, its approval, a run; and failed deliveries by the thousand."""
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from rollback_audit.engine import approvals, clock, deliveries, plans, worker
+from rollback_audit.engine.actors import Actor
+from rollback_audit.engine.approvals import ApprovalAnswer, DecisionKey
+from rollback_audit.engine.drain import drain
+from rollback_audit.engine.packages import AuditFilters
+from rollback_audit.engine.runs import RunAnswer
+from rollback_audit.engine.worker import RunRequest
+from rollback_audit.models import Connector, Delivery, DeliveryAttempt, DeliveryPlan, EvidenceEntry, EvidencePackage
+from rollback_audit.planning.facts import DEFAULT_POLICY, RetryPolicy
+from rollback_audit.records.plans import RetryDecisionRecord, RetryPlanRecord
+from rollback_audit.states import (
+    AlertLevel,
+    AttemptState,
+    DeliveryState,
+    FailureKind,
+    MetadataKind,
+    Outcome,
+    Role,
+    Source,
+)
+from tests.receivers import RecordingReceiver, Reply
+
+OUTAGE = Reply(503)
+AT_ONCE = RetryPolicy(max_retry_attempts=50, retry_delay_minutes=0, allow_immediate_retry=True)
+_BATCH = 500
+
+
+def key_of(decision: RetryDecisionRecord) -> DecisionKey:
+    return DecisionKey(decision.delivery_id, decision.audit_id, decision.provider)
+
+
+def entries(kind: MetadataKind) -> int:
+    """How many lines of a kind the ledger holds."""
+    return EvidenceEntry.objects.filter(metadata_kind=kind).count()
+
+
+class Loop:
+    """A release manager who plans and a platform owner who approves and executes."""
+
+    def __init__(self, people: Callable[[str, Role], Actor]) -> None:
+        self.manager = people("manager", Role.RELEASE_MANAGER)
+        self.owner = people("owner", Role.PLATFORM_OWNER)
+
+    def fail(self, receiver: RecordingReceiver, *, reply: Reply = OUTAGE, to: str = "all") -> None:
+        """Deliver an audit to a receiver that answers so. Afterwards it takes everything."""
+        receiver.reply = reply
+        assert not deliveries.deliver_audit(actor=self.manager, filters=AuditFilters(), delivery_provider=to).success
+        receiver.reply = Reply(200)
+
+    def plan(self, *, policy: RetryPolicy = AT_ONCE, **filters: str) -> RetryPlanRecord:
+        """A plan; by default one that has no patience."""
+        return plans.plan_retry(actor=self.manager, policy=policy, **filters)[0]
+
+    def approve(self, plan: RetryPlanRecord, *, key: DecisionKey | None = None, **changes: Any) -> ApprovalAnswer:
+        """Approve a plan's due decisions, or one of them, without asking for a review."""
+        asked, _ = approvals.request_approval(
+            actor=self.manager, retry_plan_id=plan.retry_plan_id, require_retry_ack=False
+        )
+        return approvals.decide(actor=self.owner, approval_plan_id=asked.approval_plan_id, key=key, **changes)
+
+    def start(self, plan: RetryPlanRecord, **changes: Any) -> RunAnswer:
+        """Queue a live run of exactly this plan."""
+        request: dict[str, Any] = {
+            "dry_run": False,
+            "reason": "The receiver is back.",
+            "retry_plan_id": plan.retry_plan_id,
+            "plan_digest": plan.plan_digest,
+            "max_retry_deliveries": 10_000,
+            "timeout_seconds": 1.0,
+        }
+        return worker.start_run(actor=self.owner, request=RunRequest(**(request | changes)))
+
+    def approved_run(self, *, policy: RetryPolicy = AT_ONCE, **changes: Any) -> RunAnswer:
+        """Plan, approve everything that is due, and queue the live run."""
+        plan = self.plan(policy=policy)
+        self.approve(plan)
+        return self.start(plan, **changes)
+
+    def drained(self, started: RunAnswer) -> RunAnswer:
+        """The run after this worker has done with it."""
+        drain(started.run.run_id)
+        return worker.read_run(actor=self.owner, run_id=started.run.run_id)
+
+
+def failed_rows(
+    count: int,
+    connector: Connector,
+    *,
+    failures: int = 1,
+    kind: FailureKind = FailureKind.UNAVAILABLE,
+    at: datetime | None = None,
+) -> list[Delivery]:
+    """Deliveries as the engine leaves them: failed with 503, the last time an hour ago."""
+    at = at or clock.now() - timedelta(hours=1)
+    package = EvidencePackage.objects.create(
+        audit_id=f"gordackaudit-{secrets.token_hex(8)}",
+        source=Source.ACKNOWLEDGEMENT_AUDIT,
+        alert_level=AlertLevel.HEALTHY,
+        route_count=0,
+        record="{}",
+        digest="0" * 64,
+        generated_by="test",
+        actor="test",
+        created_at=at,
+    )
+    plans_made = DeliveryPlan.objects.bulk_create(
+        [_plan(package, connector, at=at) for _ in range(count)], batch_size=_BATCH
+    )
+    rows = Delivery.objects.bulk_create(
+        [_delivery(plan, connector, failures=failures, kind=kind, at=at) for plan in plans_made], batch_size=_BATCH
+    )
+    DeliveryAttempt.objects.bulk_create([_first_attempt(row, at=at) for row in rows], batch_size=_BATCH)
+    return rows
+
+
+def _plan(package: EvidencePackage, connector: Connector, *, at: datetime) -> DeliveryPlan:
+    delivery_id = f"gordackdelivery-{secrets.token_hex(8)}"
+    event = f'{{"summary":{{"delivery_id":"{delivery_id}"}}}}'
+    return DeliveryPlan(
+        delivery_id=delivery_id,
+        package=package,
+        event=event,
+        event_digest=hashlib.sha256(event.encode()).hexdigest(),
+        event_type=deliveries.AUDIT_EVENT_TYPE,
+        selected_providers=[connector.name],
+        cadence="on_demand",
+        generated_by="test",
+        actor="test",
+        created_at=at,
+    )
+
+
+def _delivery(plan: DeliveryPlan, connector: Connector, *, failures: int, kind: FailureKind, at: datetime) -> Delivery:
+    return Delivery(
+        plan=plan,
+        connector=connector,
+        delivery_id=plan.delivery_id,
+        audit_id=plan.package.audit_id,
+        provider=connector.name,
+        source=plan.package.source,
+        event_digest=plan.event_digest,
+        event_id=f"gordackevent-{secrets.token_hex(8)}",
+        state=DeliveryState.FAILED,
+        attempt_count=failures,
+        failure_count=failures,
+        failure_kind=kind,
+        failed_status_codes=",".join(["503"] * failures),
+        last_attempt_at=at,
+        last_failed_at=at,
+        due_at=at + timedelta(minutes=DEFAULT_POLICY.retry_delay_minutes),
+        fence=1,
+        created_at=at,
+    )
+
+
+def _first_attempt(row: Delivery, *, at: datetime) -> DeliveryAttempt:
+    return DeliveryAttempt(
+        delivery=row,
+        number=1,
+        fence=1,
+        state=AttemptState.SETTLED,
+        started_at=at,
+        settled_at=at,
+        outcome=Outcome.ANSWERED_5XX,
+        failure_kind=FailureKind.UNAVAILABLE,
+        status_code=503,
+        duration_ms=20,
+    )

@@ -1,0 +1,351 @@
+"""Nothing live without a fitting approval: four eyes, expiry, the latest word, single use."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from rollback_audit.engine import approvals, clock, ledger
+from rollback_audit.engine.approvals import DecisionKey
+from rollback_audit.errors import InvalidInput, NotAllowed, StateForbids, UnknownRecord
+from rollback_audit.models import ApprovalDecision, Connector, EvidenceEntry, RetryAcknowledgement
+from rollback_audit.records.approvals import ApprovalPlanRecord
+from rollback_audit.records.plans import RetryPlanRecord
+from rollback_audit.states import (
+    ApprovalAction,
+    ApprovalState,
+    MetadataKind,
+    RetryAcknowledgementState,
+    Role,
+    SkipReason,
+)
+from tests.engine.conftest import People
+from tests.engine.loop import AT_ONCE, Loop, entries, failed_rows, key_of
+from tests.receivers import RecordingReceiver
+
+pytestmark = pytest.mark.django_db
+ACCEPTED = RetryAcknowledgementState.ACCEPTED
+ELSEWHERE = DecisionKey("gordackdelivery-0", "gordackaudit-0", "webhook")
+
+
+@pytest.fixture
+def loop(people: People) -> Loop:
+    return Loop(people)
+
+
+@pytest.fixture
+def webhook(configure: Callable[..., None]) -> Connector:
+    configure(webhook=9)
+    return Connector.objects.get()
+
+
+@pytest.fixture
+def plan(loop: Loop, webhook: Connector) -> RetryPlanRecord:
+    """A plan with two due decisions, made by the release manager."""
+    failed_rows(2, webhook)
+    return loop.plan()
+
+
+def ask(loop: Loop, plan: RetryPlanRecord, **changes: Any) -> ApprovalPlanRecord:
+    return approvals.request_approval(actor=loop.manager, retry_plan_id=plan.retry_plan_id, **changes)[0]
+
+
+def review(loop: Loop, plan: RetryPlanRecord, number: int, state: RetryAcknowledgementState = ACCEPTED) -> None:
+    approvals.acknowledge_retry(
+        actor=loop.manager,
+        retry_plan_id=plan.retry_plan_id,
+        key=key_of(plan.retry_decisions[number]),
+        acknowledgement_state=state,
+    )
+
+
+def usable() -> int:
+    """Approvals that an attempt could still spend."""
+    return ApprovalDecision.objects.filter(
+        approval_state=ApprovalState.APPROVED, consumed_at=None, revoked_at=None, expires_at__gt=clock.now()
+    ).count()
+
+
+# --- Reviews --------------------------------------------------------------------------------------------------------
+
+
+def test_a_review_is_recorded_and_its_notes_stay_in_the_database(loop: Loop, plan: RetryPlanRecord) -> None:
+    record, line = approvals.acknowledge_retry(
+        actor=loop.manager,
+        retry_plan_id=plan.retry_plan_id,
+        key=key_of(plan.retry_decisions[0]),
+        external_ref="CHG-4711",
+        notes="Seen with the owner.",
+        acknowledged_by="night shift",
+    )
+    assert (record.acknowledgement_state, record.acknowledged_by) == (ACCEPTED, "night shift")
+    assert line.signer == "manager"
+    assert RetryAcknowledgement.objects.get().notes == "Seen with the owner."
+    assert "Seen with" not in EvidenceEntry.objects.get(metadata_kind=MetadataKind.RETRY_ACK).body
+
+
+@pytest.mark.parametrize("wrong", ["delivery_id", "audit_id", "provider"])
+def test_a_review_of_what_the_plan_does_not_hold_is_unknown(loop: Loop, plan: RetryPlanRecord, wrong: str) -> None:
+    key = key_of(plan.retry_decisions[0])._replace(**{wrong: "elsewhere"})
+    with pytest.raises(UnknownRecord):
+        approvals.acknowledge_retry(actor=loop.manager, retry_plan_id=plan.retry_plan_id, key=key)
+    assert not entries(MetadataKind.RETRY_ACK)
+
+
+@pytest.mark.parametrize("field", ["external_ref", "notes", "acknowledged_by"])
+def test_a_review_that_holds_a_credential_is_refused_and_not_stored(
+    loop: Loop, plan: RetryPlanRecord, field: str
+) -> None:
+    words: dict[str, Any] = {field: "password=correct-horse-9"}
+    with pytest.raises(InvalidInput) as refused:
+        approvals.acknowledge_retry(
+            actor=loop.manager,
+            retry_plan_id=plan.retry_plan_id,
+            key=key_of(plan.retry_decisions[0]),
+            **words,
+        )
+    assert list(refused.value.fields) == [field]
+    assert not RetryAcknowledgement.objects.exists()
+
+
+# --- Asking ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_approval_plan_says_what_each_decision_still_wants(loop: Loop, plan: RetryPlanRecord) -> None:
+    review(loop, plan, 0)
+    asked = ask(loop, plan)
+    assert [entry.action for entry in asked.entries] == [
+        ApprovalAction.REQUEST_APPROVAL,
+        ApprovalAction.WAIT_FOR_RETRY_ACK,
+    ]
+    assert (asked.entry_count, asked.approval_required_count) == (2, 2)
+
+    approvals.decide(actor=loop.owner, approval_plan_id=asked.approval_plan_id, key=key_of(plan.retry_decisions[0]))
+    again = ask(loop, plan)
+    assert [entry.action for entry in again.entries] == [
+        ApprovalAction.ALREADY_APPROVED,
+        ApprovalAction.WAIT_FOR_RETRY_ACK,
+    ]
+    assert [entry.approval_required for entry in again.entries] == [False, True]
+    assert again.approval_required_count == 1
+
+
+def test_without_reviews_every_due_decision_may_be_approved(loop: Loop, plan: RetryPlanRecord) -> None:
+    asked = ask(loop, plan, require_retry_ack=False)
+    assert {entry.action for entry in asked.entries} == {ApprovalAction.REQUEST_APPROVAL}
+
+
+def test_the_newest_plan_is_asked_for_where_none_is_named(loop: Loop, plan: RetryPlanRecord) -> None:
+    newest = loop.plan()
+    assert approvals.request_approval(actor=loop.manager)[0].retry_plan_id == newest.retry_plan_id
+
+
+def test_there_is_nothing_to_approve_without_a_plan_or_a_due_decision(loop: Loop, webhook: Connector) -> None:
+    with pytest.raises(UnknownRecord):
+        approvals.request_approval(actor=loop.manager)
+    empty = loop.plan()
+    with pytest.raises(StateForbids) as refused:
+        ask(loop, empty)
+    assert refused.value.code == "nothing_to_approve"
+    with pytest.raises(UnknownRecord):
+        approvals.request_approval(actor=loop.manager, retry_plan_id="gordackretry-0000000000000000")
+
+
+# --- Deciding -------------------------------------------------------------------------------------------------------
+
+
+def test_an_approval_names_both_digests_its_approver_and_its_end(loop: Loop, plan: RetryPlanRecord) -> None:
+    answer = loop.approve(plan, key=key_of(plan.retry_decisions[0]), expires_in_minutes=30, external_ref="CHG-4711")
+    (decision,) = answer.decisions
+    assert decision.plan_digest == plan.plan_digest
+    assert decision.decision_digest == plan.retry_decisions[0].decision_digest
+    assert decision.approver == "owner"
+    assert decision.expires_at - decision.decided_at == timedelta(minutes=30)
+    assert ApprovalDecision.objects.get().request_digest == plan.retry_decisions[0].request_digest
+    line = ledger.read(EvidenceEntry.objects.get(metadata_kind=MetadataKind.APPROVAL_DECISION))
+    assert line["record"]["external_ref"] == "CHG-4711"
+
+
+def test_whoever_made_the_plan_cannot_approve_it(loop: Loop, plan: RetryPlanRecord, people: People) -> None:
+    people("manager", Role.PLATFORM_OWNER)
+    maker = people("manager", Role.RELEASE_MANAGER)
+    asked = ask(loop, plan, require_retry_ack=False)
+    with pytest.raises(NotAllowed) as refused:
+        approvals.decide(actor=maker, approval_plan_id=asked.approval_plan_id)
+    assert refused.value.code == "four_eyes"
+    assert not ApprovalDecision.objects.exists()
+
+
+def test_whoever_made_the_plan_may_take_an_approval_back(loop: Loop, plan: RetryPlanRecord, people: People) -> None:
+    loop.approve(plan)
+    maker = people("manager", Role.PLATFORM_OWNER)
+    asked = ask(loop, plan, require_retry_ack=False)
+    approvals.decide(actor=maker, approval_plan_id=asked.approval_plan_id, approval_state=ApprovalState.DENIED)
+    assert usable() == 0
+
+
+def test_a_site_without_four_eyes_lets_the_maker_approve(
+    loop: Loop, plan: RetryPlanRecord, people: People, settings: Any
+) -> None:
+    settings.CAVRA_FOUR_EYES = False
+    maker = people("manager", Role.PLATFORM_OWNER)
+    asked = ask(loop, plan, require_retry_ack=False)
+    assert approvals.decide(actor=maker, approval_plan_id=asked.approval_plan_id).decision_count == 2
+
+
+def test_deciding_wants_the_permission(loop: Loop, plan: RetryPlanRecord) -> None:
+    asked = ask(loop, plan, require_retry_ack=False)
+    with pytest.raises(NotAllowed):
+        approvals.decide(actor=loop.manager, approval_plan_id=asked.approval_plan_id)
+
+
+@pytest.mark.parametrize("minutes", [-1, 0, 1_441, 10**9])
+def test_an_approval_lasts_at_least_a_minute_and_at_most_a_day(loop: Loop, plan: RetryPlanRecord, minutes: int) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        loop.approve(plan, expires_in_minutes=minutes)
+    assert list(refused.value.fields) == ["expires_in_minutes"]
+
+
+@pytest.mark.parametrize("minutes", [1, 1_440])
+def test_an_approval_ends_with_its_last_minute(
+    loop: Loop, plan: RetryPlanRecord, later: Callable[[timedelta], None], minutes: int
+) -> None:
+    loop.approve(plan, expires_in_minutes=minutes)
+    later(timedelta(minutes=minutes, seconds=-20))
+    assert loop.start(plan).run.summary.selected_retry_count == 2
+    later(timedelta(seconds=20))
+    assert loop.start(plan).run.summary.approval_pending_count == 2
+    assert ask(loop, plan).approval_required_count == 2
+
+
+def test_a_decision_that_nobody_accepted_cannot_be_approved_where_a_review_is_asked_for(
+    loop: Loop, plan: RetryPlanRecord
+) -> None:
+    asked = ask(loop, plan)
+    for key in (None, key_of(plan.retry_decisions[0])):
+        with pytest.raises(StateForbids) as refused:
+            approvals.decide(actor=loop.owner, approval_plan_id=asked.approval_plan_id, key=key)
+        assert refused.value.code == "retry_ack_missing"
+    assert not ApprovalDecision.objects.exists()
+
+
+def test_the_latest_review_counts(loop: Loop, plan: RetryPlanRecord) -> None:
+    asked = ask(loop, plan)
+    key = key_of(plan.retry_decisions[0])
+    review(loop, plan, 0)
+    review(loop, plan, 0, RetryAcknowledgementState.DEFERRED)
+    with pytest.raises(StateForbids):
+        approvals.decide(actor=loop.owner, approval_plan_id=asked.approval_plan_id, key=key)
+    review(loop, plan, 0)
+    assert approvals.decide(actor=loop.owner, approval_plan_id=asked.approval_plan_id, key=key).decision_count == 1
+
+
+def test_approving_all_takes_those_that_were_reviewed(loop: Loop, plan: RetryPlanRecord) -> None:
+    review(loop, plan, 1)
+    asked = ask(loop, plan)
+    answer = approvals.decide(actor=loop.owner, approval_plan_id=asked.approval_plan_id)
+    assert [item.delivery_id for item in answer.decisions] == [plan.retry_decisions[1].delivery_id]
+
+
+@pytest.mark.parametrize("state", [ApprovalState.DENIED, ApprovalState.EXPIRED, ApprovalState.DEFERRED])
+def test_the_latest_word_counts(loop: Loop, plan: RetryPlanRecord, state: ApprovalState) -> None:
+    loop.approve(plan)
+    loop.approve(plan, approval_state=state, key=key_of(plan.retry_decisions[0]))
+    assert usable() == 1
+    assert loop.start(plan).run.summary.selected_retry_count == 1
+    loop.approve(plan, key=key_of(plan.retry_decisions[0]))
+    assert usable() == 2
+
+
+def test_approving_again_leaves_one_approval_with_a_new_end(loop: Loop, plan: RetryPlanRecord) -> None:
+    loop.approve(plan, expires_in_minutes=5)
+    loop.approve(plan, expires_in_minutes=60)
+    assert usable() == 2
+    assert ApprovalDecision.objects.exclude(revoked_at=None).count() == 2
+
+
+def test_what_is_not_in_the_approval_plan_is_unknown(loop: Loop, plan: RetryPlanRecord) -> None:
+    asked = ask(loop, plan)
+    with pytest.raises(UnknownRecord):
+        approvals.decide(actor=loop.owner, approval_plan_id=asked.approval_plan_id, key=ELSEWHERE)
+    with pytest.raises(UnknownRecord):
+        approvals.decide(actor=loop.owner, approval_plan_id="gordackapproval-0000000000000000")
+
+
+@pytest.mark.parametrize("field", ["external_ref", "notes", "approved_by"])
+def test_a_decision_that_holds_a_credential_is_refused_and_not_stored(
+    loop: Loop, plan: RetryPlanRecord, field: str
+) -> None:
+    words: dict[str, Any] = {field: "token: ghp_0123456789abcdefghij0123456789abcdef"}
+    with pytest.raises(InvalidInput) as refused:
+        loop.approve(plan, **words)
+    assert list(refused.value.fields) == [field]
+    assert not ApprovalDecision.objects.exists()
+
+
+def test_all_of_three_hundred_are_decided_at_once_with_a_line_each(loop: Loop, webhook: Connector) -> None:
+    failed_rows(300, webhook)
+    plan = loop.plan()
+    answer = loop.approve(plan)
+    assert answer.decision_count == len(answer.decisions) == len(answer.metadata) == 300
+    assert entries(MetadataKind.APPROVAL_DECISION) == usable() == 300
+    assert loop.start(plan).run.summary.selected_retry_count == 300
+
+
+def test_only_the_first_thousand_decisions_are_answered(
+    loop: Loop, plan: RetryPlanRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(approvals, "_SHOWN", 1)
+    answer = loop.approve(plan)
+    assert (answer.decision_count, len(answer.decisions), len(answer.metadata)) == (2, 1, 1)
+
+
+# --- What an approval is good for -----------------------------------------------------------------------------------
+
+
+def test_an_approval_fits_the_identical_decision_of_a_later_plan(loop: Loop, plan: RetryPlanRecord) -> None:
+    loop.approve(plan)
+    again = loop.plan()
+    assert again.retry_plan_id != plan.retry_plan_id
+    run = loop.start(again).run
+    assert (run.summary.selected_retry_count, run.summary.approval_pending_count) == (2, 0)
+
+
+def test_an_approval_does_not_fit_another_policy(loop: Loop, plan: RetryPlanRecord) -> None:
+    loop.approve(plan)
+    other = loop.plan(policy=AT_ONCE._replace(max_retry_attempts=7))
+    assert loop.start(other).run.summary.approval_pending_count == 2
+
+
+def test_a_word_on_a_later_plan_takes_the_earlier_approval_back(loop: Loop, plan: RetryPlanRecord) -> None:
+    loop.approve(plan)
+    loop.approve(loop.plan(), approval_state=ApprovalState.DENIED)
+    assert usable() == 0
+    assert loop.start(plan).run.summary.approval_pending_count == 2
+
+
+def test_an_approval_is_spent_by_one_attempt(
+    loop: Loop, configure: Callable[..., None], receiver: RecordingReceiver
+) -> None:
+    configure(webhook=receiver.port)
+    failed_rows(1, Connector.objects.get())
+    plan = loop.plan()
+    loop.approve(plan)
+    first, second = loop.start(plan), loop.start(plan)
+    assert loop.drained(first).run.summary.delivered_count == 1
+    (result,) = loop.drained(second).retry_results
+    assert result.skipped is SkipReason.APPROVAL_MISSING
+    assert len(receiver.arrivals) == 1
+    with pytest.raises(StateForbids) as refused:
+        loop.approve(plan)
+    assert refused.value.code == "nothing_to_approve"
+
+
+def test_the_database_lets_one_decision_have_one_live_approval(loop: Loop, plan: RetryPlanRecord) -> None:
+    loop.approve(plan, key=key_of(plan.retry_decisions[0]))
+    twin = ApprovalDecision.objects.get()
+    twin.pk, twin.approval_decision_id = None, "gordackapprove-twin"
+    with pytest.raises(IntegrityError), transaction.atomic():
+        twin.save(force_insert=True)

@@ -9,6 +9,7 @@ class Kind(StrEnum):
 
     ID = "id"
     TEXT = "text"
+    NAME = "name"
     WORD = "word"
     NUMBER = "number"
     TIME = "time"
@@ -28,6 +29,10 @@ class Column:
 
 def identity(heading: str, path: str, page: str = "") -> Column:
     return Column(heading, path, Kind.ID, page)
+
+
+def name(heading: str, path: str) -> Column:
+    return Column(heading, path, Kind.NAME)
 
 
 def word(heading: str, path: str) -> Column:

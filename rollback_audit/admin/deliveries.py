@@ -1,7 +1,7 @@
 """Lists of what is sent: packages, delivery plans, deliveries, attempts, connectors."""
 
 from rollback_audit.admin import filters, pages
-from rollback_audit.admin.columns import Column, Kind, flag, identity, number, time, word
+from rollback_audit.admin.columns import Column, Kind, flag, identity, name, number, time, word
 from rollback_audit.admin.lists import EvidenceList
 from rollback_audit.engine import clock, queries, standings
 from rollback_audit.states import (
@@ -34,7 +34,7 @@ class DeliveryList(EvidenceList):
     columns = (
         _DELIVERY,
         Column("Connector", "provider"),
-        word("Source", "source"),
+        name("Source", "source"),
         word("State", "state"),
         word("Last failure", "failure_kind"),
         number("Failures", "failure_count"),
@@ -92,7 +92,7 @@ class PackageList(EvidenceList):
     body = "record"
     columns = (
         _AUDIT,
-        word("Source", "source"),
+        name("Source", "source"),
         word("Alert", "alert_level"),
         number("Routes", "route_count"),
         Column("Made by", "generated_by"),
@@ -137,8 +137,8 @@ class ConnectorList(EvidenceList):
     empty = "No connector yet. Name a file in CAVRA_CONNECTOR_CONFIG; docs/settings.md shows one."
     columns = (
         Column("Connector", "name", Kind.TEXT, pages.CONNECTOR),
-        word("Provider", "provider"),
-        word("Category", "category"),
+        name("Provider", "provider"),
+        name("Category", "category"),
         word("Standing", "standing"),
         Column("Problem", "problem"),
         flag("Drops repeats", "drops_repeats"),

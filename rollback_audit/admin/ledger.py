@@ -1,7 +1,7 @@
 """The evidence ledger, line by line."""
 
 from rollback_audit.admin import filters, pages
-from rollback_audit.admin.columns import Column, Kind, flag, identity, time, word
+from rollback_audit.admin.columns import Column, Kind, flag, identity, name, time, word
 from rollback_audit.admin.lists import EvidenceList
 from rollback_audit.engine import queries
 from rollback_audit.states import AlertLevel, MetadataKind, Source
@@ -17,7 +17,7 @@ class LedgerList(EvidenceList):
     body = "body"
     columns = (
         identity("Line", "entry_id", pages.LEDGER_LINE),
-        word("Kind", "metadata_kind"),
+        name("Kind", "metadata_kind"),
         Column("By", "actor"),
         Column("Connector", "provider"),
         Column("Delivery", "delivery_id", Kind.ID, pages.DELIVERY),
@@ -26,7 +26,7 @@ class LedgerList(EvidenceList):
     )
     facts = (
         *columns,
-        word("Source", "source"),
+        name("Source", "source"),
         Column("Audit", "audit_id", Kind.ID, pages.PACKAGE),
         Column("Schedule", "schedule_id", Kind.ID, pages.SCHEDULE),
         word("Acknowledgement", "acknowledgement_state"),

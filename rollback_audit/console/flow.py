@@ -52,17 +52,20 @@ def steps(progress: Progress) -> list[Step]:
         progress.deliveries > 0,
         progress.planned,
         progress.dry_run,
-        progress.review_skipped or (progress.planned and progress.reviewed >= progress.due),
-        progress.planned and progress.due > 0 and (progress.executed or progress.approved >= progress.due),
+        progress.executed or progress.review_skipped or progress.reviewed >= progress.due,
+        progress.executed or progress.approved >= progress.due,
         progress.executed,
         progress.delivered,
     ]
-    if progress.deliveries and not progress.failures and not progress.planned:
-        done = [True] * len(_STEPS)
-    if progress.delivered:
+    if progress.delivered or (progress.deliveries and not progress.failures and not progress.planned):
         done = [True] * len(_STEPS)
     here = next((place for place, is_done in enumerate(done) if not is_done), len(_STEPS))
     return [
         Step(label, explanation, Standing.DONE if place < here else Standing.HERE if place == here else Standing.AHEAD)
         for place, (label, explanation) in enumerate(_STEPS)
     ]
+
+
+def here(walk: list[Step]) -> str:
+    """The label of the step where one stands; nothing at the end."""
+    return next((step.label for step in walk if step.standing is Standing.HERE), "")

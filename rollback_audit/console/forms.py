@@ -116,11 +116,14 @@ class DryRunForm(PolicyForm):
     )
 
 
-class ExecuteForm(ReasonForm):
+class LimitForm(forms.Form):
+    max_retry_deliveries = forms.IntegerField(min_value=1, max_value=MOST_PER_RUN)
+
+
+class ExecuteForm(LimitForm, ReasonForm):
     """A live run of one plan. `expected` is the number that the page stated."""
 
     plan_digest = forms.CharField(widget=forms.HiddenInput, max_length=64)
-    max_retry_deliveries = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=MOST_PER_RUN)
     expected = forms.IntegerField(widget=forms.HiddenInput, min_value=0)
 
 

@@ -49,9 +49,9 @@ def word(value: object) -> SafeString:
 
 
 @register.filter
-def number(value: int | None) -> SafeString:
-    """Digits in groups of three."""
-    return EMPTY if value is None else format_html("{}", f"{value:,}")
+def number(value: int | str | None) -> SafeString:
+    """Digits in groups of three. A template gives an empty string where a path leads nowhere."""
+    return format_html("{}", f"{value:,}") if isinstance(value, int) else EMPTY
 
 
 @register.filter
@@ -65,34 +65,21 @@ def identity(value: object) -> SafeString:
 
 
 @register.filter
-def when(moment: datetime | None) -> SafeString:
+def when(moment: datetime | str | None) -> SafeString:
     """A moment as the time from now; the exact one in UTC on hover."""
-    if moment is None:
+    if not isinstance(moment, datetime):
         return EMPTY
     exact = moment.astimezone(UTC)
     return format_html(
         '<time datetime="{}" title="{} UTC">{}</time>',
         exact.isoformat(),
         exact.strftime("%Y-%m-%d %H:%M:%S"),
-        from_now(exact, clock_now()),
+        from_now(exact, datetime.now(UTC)),
     )
 
 
-@register.filter
-def exactly(moment: datetime | None) -> SafeString:
-    """A moment in UTC to the second."""
-    if moment is None:
-        return EMPTY
-    exact = moment.astimezone(UTC)
-    return format_html('<time datetime="{}">{} UTC</time>', exact.isoformat(), exact.strftime("%Y-%m-%d %H:%M:%S"))
-
-
-def clock_now() -> datetime:
-    return datetime.now(UTC)
-
-
 def from_now(moment: datetime, now: datetime) -> str:
-    """`3 min ago`, `in 2 h 5 min`; `now` under a second."""
+    """`3 min ago`, `in 2 h`: whole units, rounded down; `now` under a second."""
     seconds = round((moment - now).total_seconds())
     span = abs(seconds)
     if span < 1:
@@ -102,14 +89,8 @@ def from_now(moment: datetime, now: datetime) -> str:
 
 
 def _span(seconds: int) -> str:
-    for place, (size, unit) in enumerate(_SPANS):
-        if seconds >= size:
-            whole, rest = divmod(seconds, size)
-            text = f"{whole} {unit}"
-            if place < len(_SPANS) - 2 and whole < 10 and rest >= _SPANS[place + 1][0]:
-                text += f" {rest // _SPANS[place + 1][0]} {_SPANS[place + 1][1]}"
-            return text
-    return "0 s"
+    size, unit = next((size, unit) for size, unit in _SPANS if seconds >= size)
+    return f"{seconds // size} {unit}"
 
 
 def value_at(row: object, path: str) -> Any:
@@ -145,7 +126,7 @@ def _flag(value: object) -> SafeString:
     return format_html("{}", "yes" if value else "no")
 
 
-_DRAW = {"id": identity, "word": word, "number": number, "time": when, "flag": _flag, "text": _text}
+_DRAW = {"id": identity, "word": word, "name": human, "number": number, "time": when, "flag": _flag, "text": _text}
 
 
 @register.inclusion_tag("console/partials/navigation.html", takes_context=True)

@@ -9,16 +9,17 @@ from rollback_audit.console.doors import SeeOther, page
 from rollback_audit.engine import queries
 from rollback_audit.engine.actors import Actor
 
+# Lists draw an id without its prefix, so it is found without it, too.
 _PAGES = (
-    (queries.delivery_plans, "delivery_id", "console:delivery"),
-    (queries.packages, "audit_id", "admin:rollback_audit_evidencepackage_record"),
-    (queries.plans, "retry_plan_id", "console:plan"),
-    (queries.approval_plans, "approval_plan_id", "console:approval-plan"),
-    (queries.runs, "run_id", "console:run"),
-    (queries.routes, "route_id", "console:route"),
-    (queries.schedules, "schedule_id", "console:schedule"),
-    (queries.connectors, "name", "console:connector"),
-    (queries.history, "entry_id", "admin:rollback_audit_evidenceentry_record"),
+    (queries.delivery_plans, "delivery_id", "gordackdelivery-", "console:delivery"),
+    (queries.packages, "audit_id", "gordackaudit-", "admin:rollback_audit_evidencepackage_record"),
+    (queries.plans, "retry_plan_id", "gordackretry-", "console:plan"),
+    (queries.approval_plans, "approval_plan_id", "gordackapproval-", "console:approval-plan"),
+    (queries.runs, "run_id", "gordackworker-", "console:run"),
+    (queries.routes, "route_id", "gordroute-", "console:route"),
+    (queries.schedules, "schedule_id", "", "console:schedule"),
+    (queries.connectors, "name", "", "console:connector"),
+    (queries.history, "entry_id", "gordledger-", "admin:rollback_audit_evidenceentry_record"),
 )
 
 
@@ -26,8 +27,10 @@ _PAGES = (
 @page
 def find(request: HttpRequest, actor: Actor) -> HttpResponseBase:
     wanted = request.GET.get("id", "").replace("\0", "").strip()[:200]
-    for rows, column, name in _PAGES:
-        if wanted and rows().filter(**{column: wanted}).exists():
-            return SeeOther(reverse(name, args=[wanted]))
+    for rows, column, prefix, name in _PAGES:
+        spellings = {wanted, prefix + wanted}
+        found = rows().filter(**{f"{column}__in": spellings}).values_list(column, flat=True).first() if wanted else None
+        if found:
+            return SeeOther(reverse(name, args=[found]))
     messages.error(request, "No record has that id. Paste it whole, as lists and answers show it.")
     return SeeOther(reverse("console:overview"))

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 
 from rollback_audit.console import figures, flow
 from rollback_audit.console.doors import Refusals, SeeOther, button, page, read, show
-from rollback_audit.console.forms import MOST_PER_RUN, ExecuteForm, ReviewForm
+from rollback_audit.console.forms import MOST_PER_RUN, ExecuteForm, LimitForm, ReviewForm
 from rollback_audit.engine import approvals, clock, queries, worker
 from rollback_audit.engine import plans as verbs
 from rollback_audit.engine.actors import Actor
@@ -26,13 +26,15 @@ def plan(request: HttpRequest, actor: Actor, retry_plan_id: str) -> HttpResponse
     record = verbs.read_plan(actor=actor, retry_plan_id=retry_plan_id, most=0)
     row = verbs.find_plan(retry_plan_id)
     decisions = _first_decisions(row)
+    walk = flow.steps(figures.plan_progress(row))
     return show(
         request,
         actor,
         "console/plan.html",
         plan=record,
         is_own=row.maker_id == actor.user_id and settings.CAVRA_FOUR_EYES,
-        steps=flow.steps(figures.plan_progress(row)),
+        steps=walk,
+        here=flow.here(walk),
         groups=figures.decision_groups(retry_plan_id),
         decisions=decisions,
         unreviewed=sum(1 for item in decisions if item.action == Action.RETRY and not item.reviews),
@@ -118,31 +120,33 @@ def execute(request: HttpRequest, actor: Actor, retry_plan_id: str) -> HttpRespo
     """Says exactly what would be sent where, and sends it only while that is still so."""
     actor.require(Permission.EXECUTE_RETRY)
     row = verbs.find_plan(retry_plan_id)
-    form = ExecuteForm(request.POST) if request.method == "POST" else None
-    most = _most(request.POST if form else request.GET)
-    ready = figures.ready_to_send(row, most=most, now=clock.now())
-    if form is not None and form.is_valid():
-        if form.cleaned_data["expected"] != ready.count:
-            form.add_error(None, "What is approved has changed since this page was shown. Look again, then confirm.")
-        else:
-            with Refusals(form):
-                answer = worker.start_run(
-                    actor=actor,
-                    request=worker.RunRequest(
-                        dry_run=False,
-                        retry_plan_id=retry_plan_id,
-                        plan_digest=form.cleaned_data["plan_digest"],
-                        max_retry_deliveries=most,
-                        reason=form.cleaned_data["reason"],
-                    ),
-                )
-                messages.success(request, "The run is queued; a worker takes it from here.")
-                return SeeOther(reverse("console:run", args=[answer.run.run_id]))
-    shown = form or ExecuteForm()
-    return show(request, actor, "console/execute.html", form=shown, plan=row, ready=ready, most=most)
+    form = ExecuteForm(request.POST if request.method == "POST" else None)
+    ready = figures.ready_to_send(row, most=_most(request), now=clock.now())
+    if form.is_bound and form.is_valid() and _is_as_shown(form, ready):
+        with Refusals(form):
+            answer = worker.start_run(
+                actor=actor,
+                request=worker.RunRequest(
+                    dry_run=False,
+                    retry_plan_id=retry_plan_id,
+                    plan_digest=form.cleaned_data["plan_digest"],
+                    max_retry_deliveries=form.cleaned_data["max_retry_deliveries"],
+                    reason=form.cleaned_data["reason"],
+                ),
+            )
+            messages.success(request, "The run is queued; a worker takes it from here.")
+            return SeeOther(reverse("console:run", args=[answer.run.run_id]))
+    return show(request, actor, "console/execute.html", form=form, plan=row, ready=ready)
 
 
-def _most(sent: object) -> int:
-    """The cap as sent, within its bounds; the largest where none was sent."""
-    text = str(getattr(sent, "get", lambda _: None)("max_retry_deliveries") or "")
-    return min(max(int(text), 1), MOST_PER_RUN) if text.isascii() and text.isdigit() and len(text) < 9 else MOST_PER_RUN
+def _is_as_shown(form: ExecuteForm, ready: figures.Ready) -> bool:
+    if form.cleaned_data["expected"] == ready.count > 0:
+        return True
+    form.add_error(None, "What is approved has changed since this page was shown. Look again, then confirm.")
+    return False
+
+
+def _most(request: HttpRequest) -> int:
+    """The limit as sent, if it is one; else the largest."""
+    sent = LimitForm(request.POST or request.GET)
+    return sent.cleaned_data["max_retry_deliveries"] if sent.is_valid() else MOST_PER_RUN

@@ -1,0 +1,128 @@
+"""Every page in both schemes: no complaint of the browser, nothing that keeps somebody out, and a picture to look at."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.urls import reverse
+
+from rollback_audit.engine import approvals, plans, worker
+from rollback_audit.engine.actors import Actor, actor_for
+from rollback_audit.models import Connector, WorkerRun
+from rollback_audit.states import ConnectorStanding, DeliveryState, FailureKind, Role
+from tests import factories
+from tests.console.test_pages import LISTS
+from tests.e2e.conftest import ARTIFACTS, Windows
+
+pytestmark = pytest.mark.django_db(transaction=True)
+MODELS = {name: f"admin:rollback_audit_{name}_changelist" for name in LISTS}
+FAILURES = (
+    {},
+    {"kind": FailureKind.RATE_LIMITED, "status_code": 429},
+    {"kind": FailureKind.CONNECT_REFUSED, "status_code": None},
+    {"kind": FailureKind.GATEWAY_FAILED, "status_code": 502},
+)
+
+
+def fill() -> dict[str, str]:
+    """A day at work: addresses of the pages it leaves, by the name of their picture."""
+    receivers = list(Connector.objects.order_by("-name"))
+    Connector.objects.filter(name="datadog").update(
+        hold=ConnectorStanding.CREDENTIAL_REFUSED, held_since=factories.now() - timedelta(hours=3)
+    )
+    for number in range(90):
+        to = receivers[number % 7 % len(receivers)]
+        at = factories.now() - timedelta(minutes=13 * number + 7)
+        if number % 3:
+            factories.delivery(to, at=at, state=DeliveryState.DELIVERED)
+        elif number % 12 == 3:
+            factories.suppressed(to, at=at)
+        else:
+            factories.failed(to, at=at, **FAILURES[number // 3 % len(FAILURES)])
+    route = factories.route(factories.schedule())
+    return _govern() | {
+        "route": reverse("console:route", args=[route.route_id]),
+        "schedule": reverse("console:schedule", args=[route.schedule.schedule_id]),
+        "connector": reverse("console:connector", args=["datadog"]),
+    }
+
+
+def _govern() -> dict[str, str]:
+    maker = _actor("rita", Role.RELEASE_MANAGER)
+    other = _actor("paul", Role.PLATFORM_OWNER)
+    plan, _ = plans.plan_retry(actor=maker)
+    request = {"retry_plan_id": plan.retry_plan_id, "plan_digest": plan.plan_digest}
+    dry = worker.start_run(actor=maker, request=worker.RunRequest(**request, max_retry_deliveries=20))
+    due = [item for item in plan.retry_decisions if item.action == "retry"]
+    for item in due[:12]:
+        key = approvals.DecisionKey(item.delivery_id, item.audit_id, item.provider)
+        approvals.acknowledge_retry(actor=maker, retry_plan_id=plan.retry_plan_id, key=key)
+    asked, _ = approvals.request_approval(actor=maker, retry_plan_id=plan.retry_plan_id)
+    approvals.decide(actor=other, approval_plan_id=asked.approval_plan_id)
+    live = worker.RunRequest(**request, dry_run=False, reason="The receiver has recovered.", max_retry_deliveries=5)
+    run = worker.start_run(actor=other, request=live)
+    return {
+        "plan": reverse("console:plan", args=[plan.retry_plan_id]),
+        "execute": reverse("console:execute", args=[plan.retry_plan_id]),
+        "approval-plan": reverse("console:approval-plan", args=[asked.approval_plan_id]),
+        "dry-run": reverse("console:run", args=[dry.run.run_id]),
+        "live-run": reverse("console:run", args=[run.run.run_id]),
+        "delivery": reverse("console:delivery", args=[due[0].delivery_id]),
+        "package": reverse("admin:rollback_audit_evidencepackage_record", args=[due[0].audit_id]),
+        "ledger-line": reverse("admin:rollback_audit_evidenceentry_record", args=[WorkerRun.objects.first().run_id]),  # type: ignore[union-attr]
+    }
+
+
+def _actor(name: str, role: Role) -> Actor:
+    return actor_for(factories.person(name, role))
+
+
+FIXED = {
+    "overview": reverse("console:overview"),
+    "deliver": reverse("console:deliver-audit"),
+    "plan-form": reverse("console:plan-retry"),
+    "run-form": reverse("console:run-worker"),
+    "new-schedule": reverse("console:new-schedule"),
+    "password": reverse("admin:password_change"),
+    "missing": reverse("console:plan", args=["gordackretry-0"]),
+    **{f"list-{name}": reverse(address) for name, address in MODELS.items()},
+}
+
+
+@pytest.mark.parametrize(
+    ("state", "scheme", "width"),
+    [
+        ("empty", "light", 1280),
+        ("empty", "dark", 360),
+        ("full", "light", 360),
+        ("full", "light", 1280),
+        ("full", "dark", 1280),
+        ("full", "dark", 1920),
+    ],
+)
+@pytest.mark.timeout(300)
+def test_every_page_is_fit_to_be_seen(
+    windows: Windows, configure: Callable[..., None], state: str, scheme: str, width: int
+) -> None:
+    window = windows("olga", Role.PLATFORM_OWNER, scheme=scheme, width=width)
+    if state == "full":
+        configure(**{"siem": 9, "itsm-tickets": 9, "audit-webhook": 9, "datadog": 9})
+    pages = FIXED | (fill() if state == "full" else {})
+    folder = ARTIFACTS / f"{state}-{scheme}-{width}"
+    folder.mkdir(parents=True, exist_ok=True)
+    wrong: list[str] = []
+    for name, address in pages.items():
+        page = window.open(address)
+        page.screenshot(path=folder / f"{name}.png", full_page=True)
+        overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        wrong += [f"{name}: {overflow} px wider than the window"] if overflow > 0 else []
+        if width == 1280:
+            wrong += [f"{name}: {found['id']} {found['nodes'][0]['html'][:200]}" for found in _faults(page)]
+        wrong += [f"{name}: {said}" for said in window.complaints if "404" not in said]
+        window.complaints.clear()
+    assert wrong == []
+
+
+def _faults(page: object) -> list[dict[str, object]]:
+    return list(Axe().run(page).response["violations"])  # type: ignore[arg-type]

@@ -4,9 +4,12 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from rollback_audit.api.urls import not_found
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="front-door"),
     path("runtime/go-pilot/", include("rollback_audit.api.urls")),
+    path("runtime/go-pilot", not_found),
     # Before the admin's, of which the last catches everything below /console/.
     path("console/", include("rollback_audit.console.urls")),
     path("console/", admin.site.urls),

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from rollback_audit.api.urls import not_found
+from rollback_audit.api.errors import not_found
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="front-door"),

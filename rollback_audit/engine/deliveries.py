@@ -75,11 +75,15 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A delivery plan, written and on its way: its attempts are on the wire."""
+    """A delivery plan, written and on its way: its attempts are on the wire.
+
+    `prepared_at` (time.monotonic) is from before the leases began, so that a pause never adds to them.
+    """
 
     plan: DeliveryPlan
     plan_metadata: HistoryRow
     claims: list[Claim]
+    prepared_at: float
 
 
 def deliver_audit(
@@ -192,56 +196,26 @@ def prepare(
 
     Whatever happens to this process afterwards, the attempts are there: the sweeper settles them as unknown.
     """
+    prepared_at = time.monotonic()
     now = clock.now()
-    delivery_id = f"gordackdelivery-{secrets.token_hex(8)}"
-    event = {
-        "event_type": event_type,
-        "summary": {
-            **summary,
-            "delivery_id": delivery_id,
-            "cadence": terms.cadence,
-            "schedule_ref": terms.schedule_ref or None,
-            "next_delivery_at": ledger.jsonable(terms.next_delivery_at),
-        },
-        "routes": routes,
-    }
-    text = ledger.canonical_text(event)
-    plan = DeliveryPlan.objects.create(
-        delivery_id=delivery_id,
+    plan = _store_plan(
+        actor=actor,
         package=package,
-        event=text,
-        event_digest=hashlib.sha256(text.encode()).hexdigest(),
-        event_type=event_type,
-        selected_providers=[row.name for row in chosen],
-        cadence=terms.cadence,
-        schedule_ref=terms.schedule_ref,
-        next_delivery_at=terms.next_delivery_at,
-        generated_by=terms.generated_by,
-        actor=actor.name,
-        created_at=now,
+        chosen=chosen,
+        event={"event_type": event_type, "summary": summary, "routes": routes},
+        terms=terms,
+        now=now,
     )
-    line = ledger.row(
-        MetadataKind.DELIVERY_PLAN,
-        session_id=delivery_id,
-        signer=actor.name,
-        at=now,
-        record=present.delivery_plan(plan),
-        connector_delivery_source=package.source,
-        providers=list(plan.selected_providers),
-        audit_id=package.audit_id,
-        delivery_id=delivery_id,
-        alert_level=package.alert_level,
-        cadence=plan.cadence,
-    )
+    line = _plan_line(plan, actor=actor)
     ledger.append([line])
     claims = [_first_claim(plan, row, actor=actor, now=now, terms=terms) for row in chosen]
     attempts.record_sending(claims, after_unknown=[])
-    return Prepared(plan=plan, plan_metadata=line, claims=claims)
+    return Prepared(plan=plan, plan_metadata=line, claims=claims, prepared_at=prepared_at)
 
 
 def send(prepared: Prepared, *, timeout_seconds: float) -> PackageDelivery:
     """Drive the prepared attempts and record what came of them. Call it outside any transaction."""
-    start_by = time.monotonic() + attempts.lease_seconds(timeout_seconds) - timeout_seconds
+    start_by = prepared.prepared_at + attempts.lease_seconds(timeout_seconds) - timeout_seconds
     rows = Connector.objects.in_bulk([claim.connector_pk for claim in prepared.claims])
     sends: list[Send[Claim]] = []
     settled: list[Settlement[Claim]] = []
@@ -280,6 +254,56 @@ def read_delivery(*, actor: Actor, delivery_id: str, provider: str = "") -> Deli
             )
             for row in deliveries
         ],
+    )
+
+
+def _store_plan(
+    *,
+    actor: Actor,
+    package: EvidencePackage,
+    chosen: Sequence[Connector],
+    event: dict[str, Any],
+    terms: Terms,
+    now: datetime,
+) -> DeliveryPlan:
+    delivery_id = f"gordackdelivery-{secrets.token_hex(8)}"
+    summary = {
+        **event["summary"],
+        "delivery_id": delivery_id,
+        "cadence": terms.cadence,
+        "schedule_ref": terms.schedule_ref or None,
+        "next_delivery_at": ledger.jsonable(terms.next_delivery_at),
+    }
+    text = ledger.canonical_text({**event, "summary": summary})
+    return DeliveryPlan.objects.create(
+        delivery_id=delivery_id,
+        package=package,
+        event=text,
+        event_digest=hashlib.sha256(text.encode()).hexdigest(),
+        event_type=event["event_type"],
+        selected_providers=[row.name for row in chosen],
+        cadence=terms.cadence,
+        schedule_ref=terms.schedule_ref,
+        next_delivery_at=terms.next_delivery_at,
+        generated_by=terms.generated_by,
+        actor=actor.name,
+        created_at=now,
+    )
+
+
+def _plan_line(plan: DeliveryPlan, *, actor: Actor) -> HistoryRow:
+    return ledger.row(
+        MetadataKind.DELIVERY_PLAN,
+        session_id=plan.delivery_id,
+        signer=actor.name,
+        at=plan.created_at,
+        record=present.delivery_plan(plan),
+        connector_delivery_source=plan.package.source,
+        providers=list(plan.selected_providers),
+        audit_id=plan.package.audit_id,
+        delivery_id=plan.delivery_id,
+        alert_level=plan.package.alert_level,
+        cadence=plan.cadence,
     )
 
 

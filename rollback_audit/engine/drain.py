@@ -85,10 +85,12 @@ class _Drain:
 
     def _claim(self, client: Client[Claim]) -> bool:
         """Claim and submit a batch. Returns whether there may be more."""
+        # From before the claim, where the leases begin: a pause in between must shorten our time, never lengthen it.
+        asked_at = time.monotonic()
         claimed, skipped_count = claims.claim(self._run, self._plan, limit=WINDOW - len(self._held))
         if not claimed:
             return skipped_count > 0
-        start_by = time.monotonic() + self._lease_seconds - self._run.timeout_seconds
+        start_by = asked_at + self._lease_seconds - self._run.timeout_seconds
         settings_of = {row.pk: connectors.settings_of(row) for row in Connector.objects.all()}
         sends: list[Send[Claim]] = []
         for claim in claimed:

@@ -108,12 +108,12 @@ def claim(run: WorkerRun, plan: RetryPlan, *, limit: int) -> tuple[list[Claim], 
         if not candidates:
             return [], 0
         now = clock.now()
-        standing_of = {row.pk: row for row in Connector.objects.all()}
+        usable = {row.pk: (row, connectors.settings_of(row) is not None) for row in Connector.objects.all()}
         claims: list[Claim] = []
         skipped: list[tuple[_Candidate, SkipReason]] = []
         for candidate in candidates:
-            connector = standing_of[candidate.connector_pk]
-            reason = _why_skip(candidate, connector, plan=plan, now=now)
+            connector, is_configured_here = usable[candidate.connector_pk]
+            reason = _why_skip(candidate, connector, is_configured_here=is_configured_here, plan=plan, now=now)
             if reason is None:
                 claims.append(_claim(candidate, connector, run=run, plan=plan, now=now))
             else:
@@ -173,14 +173,17 @@ def reclaim_expired(*, limit: int = 500) -> int:
             return 0
         with connection.cursor() as cursor:
             bulk.update(cursor, Delivery, ("fence",), [(item.delivery_pk, item.fence + 1) for item in lost])
-            bulk.insert(
-                cursor,
-                EvidenceEntry,
-                ledger.COLUMNS,
-                [attempts.line(MetadataKind.POSSIBLE_DUPLICATE, item, at=now) for item in lost],
-            )
+            bulk.insert(cursor, EvidenceEntry, ledger.COLUMNS, _notices(lost, at=now))
         attempts.write([attempts.worker_lost(item) for item in lost], now=now)
     return len(lost)
+
+
+def _notices(lost: Sequence[Claim], *, at: datetime) -> list[tuple[object, ...]]:
+    """A possible-duplicate line for each lost attempt that has none: one after an unknown outcome began with it."""
+    lines = [attempts.line(MetadataKind.POSSIBLE_DUPLICATE, item, at=at) for item in lost]
+    known = EvidenceEntry.objects.filter(entry_id__in=[line[0] for line in lines])
+    announced = set(known.values_list("entry_id", flat=True))
+    return [line for line in lines if line[0] not in announced]
 
 
 def _why_skip(item: _Candidate, connector: Connector, *, plan: RetryPlan, now: datetime) -> SkipReason | None:
@@ -248,24 +251,24 @@ def _begin(run: WorkerRun, claims: Sequence[Claim], *, now: datetime) -> None:
     """Raise fences, take leases, spend approvals."""
     moment = bulk.moment(now)
     until = bulk.moment(now + timedelta(seconds=attempts.lease_seconds(run.timeout_seconds)))
+    runs_facts = [item.run for item in claims if item.run]
     with connection.cursor() as cursor:
-        bulk.update(
+        bulk.update_alike(
             cursor,
             Delivery,
-            ("state", "fence", "attempt_count", "last_attempt_at", "lease_until"),
-            [
-                (item.delivery_pk, DeliveryState.SENDING.value, item.fence, item.attempt_number, moment, until)
-                for item in claims
-            ],
+            "state = %s, fence = fence + 1, attempt_count = attempt_count + 1, last_attempt_at = %s, lease_until = %s",
+            [DeliveryState.SENDING.value, moment, until],
+            [item.delivery_pk for item in claims],
         )
-        bulk.update(
-            cursor, ApprovalDecision, ("consumed_at",), [(item.run.approval_pk, moment) for item in claims if item.run]
+        bulk.update_alike(
+            cursor, ApprovalDecision, "consumed_at = %s", [moment], [item.approval_pk for item in runs_facts]
         )
-        bulk.update(
+        bulk.update_alike(
             cursor,
             WorkerResult,
-            ("state",),
-            [(item.run.result_pk, ResultState.SENDING.value) for item in claims if item.run],
+            "state = %s",
+            [ResultState.SENDING.value],
+            [item.result_pk for item in runs_facts],
         )
 
 

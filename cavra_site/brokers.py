@@ -7,10 +7,8 @@ supervisor (cavra_site/cluster.py) reads the files and restarts a cluster whose 
 """
 
 import logging
-import os
 import time
 import uuid
-from pathlib import Path
 
 from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
@@ -19,12 +17,11 @@ from django_q.brokers.redis_broker import Redis
 from django_q.signing import SignedPackage
 from redis.exceptions import RedisError
 
-# Names the folder the supervisor watches. Not one of the settings: only the supervisor sets it, for its own cluster.
-WATCH_FOLDER = "_CAVRA_WATCH_FOLDER"  # settings.py reads it too
+from cavra_site.processes import watch_folder
+
 BEAT_FILE = "beat"
 GUARD_FILE = "guard"
 TASK_PREFIX = "task-"
-STOP_FILE = "stop"
 
 _PULSE_ID = "pulse"
 _PULSE_EVERY_SECONDS = 2.0
@@ -111,18 +108,13 @@ def _pulse_package() -> str:
     return package
 
 
-def _watch_folder() -> Path | None:
-    folder = os.environ.get(WATCH_FOLDER)
-    return Path(folder) if folder else None
-
-
 def _touch(name: str) -> None:
-    folder = _watch_folder()
+    folder = watch_folder()
     if folder:
         (folder / name).touch()
 
 
 def _remove(name: str) -> None:
-    folder = _watch_folder()
+    folder = watch_folder()
     if folder:
         (folder / name).unlink(missing_ok=True)

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from cavra_site import brokers
-from cavra_site.processes import Child
+from cavra_site.processes import STOP_FILE, WATCH_FOLDER, Child
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Cluster:
 
     def ask_to_stop(self) -> None:
         """Let it finish what is on the wire and take no more."""
-        (self._folder / brokers.STOP_FILE).touch()
+        (self._folder / STOP_FILE).touch()
         if self._child:
             self._child.terminate()
 
@@ -63,7 +63,7 @@ class Cluster:
         (self._folder / brokers.BEAT_FILE).touch()
         (self._folder / brokers.GUARD_FILE).touch()
         self._started_at = time.monotonic()
-        self._child = Child("qcluster", "--skip-checks", environ={brokers.WATCH_FOLDER: str(self._folder)})
+        self._child = Child("qcluster", "--skip-checks", environ={WATCH_FOLDER: str(self._folder)})
         logger.info("cluster_started", extra={"pid": self._child.pid})
 
     def _abandon(self, child: Child, *, grace_seconds: float) -> None:

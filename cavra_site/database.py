@@ -29,6 +29,7 @@ _POSTGRESQL_OPTIONS = frozenset(
 _STATEMENT_TIMEOUT_MS = 60_000
 _LOCK_TIMEOUT_MS = 20_000
 _BUSY_TIMEOUT_SECONDS = 20
+_KEPT_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +90,12 @@ def _postgresql(url: str) -> PostgresAddress:
     )
 
 
-def django_settings(address: DatabaseAddress, *, pool_size: int, test_folder: Path) -> dict[str, Any]:
-    """The entry of Django's DATABASES. `test_folder` is where a SQLite test database goes."""
+def django_settings(address: DatabaseAddress, *, pool_size: int | None, test_folder: Path) -> dict[str, Any]:
+    """The entry of Django's DATABASES. `test_folder` is where a SQLite test database goes.
+
+    Without a `pool_size` each thread keeps one connection: what forks, as the task cluster does, must not have a pool,
+    because Django does not close it before the fork and both processes would talk over the same connections.
+    """
     if isinstance(address, SqliteAddress):
         return _sqlite_settings(address, test_folder=test_folder)
     return _postgresql_settings(address, pool_size=pool_size)
@@ -117,7 +122,7 @@ def _sqlite_settings(address: SqliteAddress, *, test_folder: Path) -> dict[str, 
     }
 
 
-def _postgresql_settings(address: PostgresAddress, *, pool_size: int) -> dict[str, Any]:
+def _postgresql_settings(address: PostgresAddress, *, pool_size: int | None) -> dict[str, Any]:
     return {
         "ENGINE": "django.db.backends.postgresql",
         "HOST": address.host,
@@ -126,8 +131,9 @@ def _postgresql_settings(address: PostgresAddress, *, pool_size: int) -> dict[st
         "USER": address.user,
         "PASSWORD": address.password,
         "CONN_HEALTH_CHECKS": True,
+        "CONN_MAX_AGE": 0 if pool_size else _KEPT_SECONDS,
         "OPTIONS": {
-            "pool": {"min_size": 0, "max_size": pool_size, "timeout": 10},
+            "pool": {"min_size": 0, "max_size": pool_size, "timeout": 10} if pool_size else False,
             "connect_timeout": 5,
             "options": f"-c statement_timeout={_STATEMENT_TIMEOUT_MS} -c lock_timeout={_LOCK_TIMEOUT_MS}",
             **address.options,

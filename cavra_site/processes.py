@@ -7,12 +7,16 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 
 from cavra_site.env import BASE_DIR
 
 # Tells a child that its standard input is the pipe to its parent. Set by Child, read by end_with_parent.
 _PIPED = "_CAVRA_PARENT_PIPE"
+# Names the folder in which a task cluster shows that it lives, and is told to stop. Set by cluster.py for its child.
+WATCH_FOLDER = "_CAVRA_WATCH_FOLDER"
+STOP_FILE = "stop"
 
 
 class Child:
@@ -74,6 +78,12 @@ def _wait_for_parent() -> None:
     while os.read(0, 1):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def watch_folder() -> Path | None:
+    """The folder this process's cluster is watched through; None in a process that belongs to no cluster."""
+    folder = os.environ.get(WATCH_FOLDER)
+    return Path(folder) if folder else None
 
 
 class StopRequest:

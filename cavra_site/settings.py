@@ -1,17 +1,18 @@
 """Django's settings: one file, no variants. What may differ between machines comes from `env.read()`."""
 
-import os
 import warnings
-from pathlib import Path
 from typing import Any
 
 from csp.constants import NONE, SELF
 
-from cavra_site import database, env, keys
+from cavra_site import database, env, keys, processes
 
 ENV = env.read()
 BASE_DIR = env.BASE_DIR
 HOME = ENV.home
+
+# Only the processes of a task cluster have one (cavra_site/cluster.py).
+_watch_folder = processes.watch_folder()
 
 # --- The project's own words: what the application reads ------------------------------------------------------------
 
@@ -93,7 +94,7 @@ WHITENOISE_AUTOREFRESH = DEBUG
 DATABASES = {
     "default": database.django_settings(
         ENV.database_url or database.SqliteAddress(HOME / "cavra.sqlite3"),
-        pool_size=ENV.database_pool,
+        pool_size=None if _watch_folder else ENV.database_pool,
         test_folder=HOME,
     )
 }
@@ -113,9 +114,8 @@ CACHES: dict[str, dict[str, Any]] = {
 _TASK_SECONDS = 600
 # A task takes no more work after this long, so that exchanges of up to a minute settle before the queue kills it.
 CAVRA_TASK_SECONDS = _TASK_SECONDS - 100
-# There once a task should take no more work because its process is to end. The supervisor names it (brokers.py).
-_watch_folder = os.environ.get("_CAVRA_WATCH_FOLDER")
-CAVRA_STOP_FILE = Path(_watch_folder) / "stop" if _watch_folder else None
+# There once a task should take no more work because its process is to end.
+CAVRA_STOP_FILE = _watch_folder / processes.STOP_FILE if _watch_folder else None
 
 Q_CLUSTER: dict[str, Any] = {
     "name": "cavra",

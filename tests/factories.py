@@ -1,8 +1,12 @@
 """Rows for tests that need a state of affairs rather than the way to it. Each obeys every constraint of its table."""
 
 import hashlib
+import json
 import secrets
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 from django.contrib.auth.models import User
 
@@ -31,6 +35,7 @@ from rollback_audit.states import (
 )
 
 PASSWORD = "correct horse battery staple"
+WEBHOOK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 def now() -> datetime:
@@ -66,6 +71,22 @@ def connector(name: str = "siem", **changes: object) -> Connector:
         "updated_at": now(),
     }
     return Connector.objects.create(name=name, **(values | changes))
+
+
+def write_connectors(path: Path, ports: Mapping[str, int]) -> None:
+    """A connector file: one webhook for each name, on its port of 127.0.0.1. Wants TEST_WEBHOOK_SECRET."""
+    path.write_text(json.dumps({"connectors": {name: _webhook(port) for name, port in ports.items()}}))
+
+
+def _webhook(port: int) -> dict[str, object]:
+    return {
+        "provider": "webhook",
+        "url": f"http://127.0.0.1:{port}/hook",
+        "secret_env": "TEST_WEBHOOK_SECRET",
+        "allow_networks": ["127.0.0.0/8"],
+        "allow_ports": [port],
+        "allow_plain_http": True,
+    }
 
 
 def package(source: Source = Source.ACKNOWLEDGEMENT_AUDIT, at: datetime | None = None) -> EvidencePackage:
@@ -138,7 +159,7 @@ def suppressed(to: Connector, **changes: object) -> Delivery:
     return failed(to, **(refused | changes))
 
 
-def attempt(of: Delivery, *, outcome: Outcome, kind: object, status_code: object) -> DeliveryAttempt:
+def attempt(of: Delivery, *, outcome: Outcome, kind: Any, status_code: Any) -> DeliveryAttempt:
     return DeliveryAttempt.objects.create(
         delivery=of,
         number=1,

@@ -18,7 +18,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column. `path` is a dotted path from the row; `page` names the address it leads to, `key` what goes into it."""
+    """One column. `path` is a dotted path from the row; `page` names the address it leads to, `key` what goes in it."""
 
     heading: str
     path: str

@@ -24,12 +24,13 @@ else:
 
 MOST_COUNTED = 10_000
 _MARKS = ("before", "after")
+_ID_DIGITS = 18
 
 
 class KeysetList(ChangeList):
     """A page costs the same at any depth, and no big table is ever counted to its end.
 
-    `before` and `after` in the address are row ids. Any parameter that is neither a mark nor a filter is refused: Django
+    `before` and `after` in the address are row ids. A parameter that is neither a mark nor a filter is refused: Django
     would take it as a condition on any column, private ones included.
     """
 
@@ -39,11 +40,11 @@ class KeysetList(ChangeList):
 
     def get_filters_params(self, params: dict[str, Any] | None = None) -> dict[str, Any]:
         kept = {name: value for name, value in self.filter_params.items() if name not in (*_MARKS, ERROR_FLAG)}
-        if kept.keys() - {field.parameter_name for field in self.model_admin.list_filter}:
+        if kept.keys() - {getattr(field, "parameter_name", "") for field in self.model_admin.list_filter}:
             raise IncorrectLookupParameters
         return kept
 
-    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str]:
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
         return ["-id"]
 
     def get_results(self, request: HttpRequest) -> None:
@@ -68,7 +69,7 @@ class KeysetList(ChangeList):
         text = self.params.get(name, "")
         if not text:
             return None
-        if not (text.isascii() and text.isdigit() and len(text) < 19):
+        if not (text.isascii() and text.isdigit() and len(text) <= _ID_DIGITS):
             raise IncorrectLookupParameters
         return int(text)
 

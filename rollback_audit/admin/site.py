@@ -7,15 +7,17 @@ from typing import Any
 
 from django.contrib.admin import AdminSite
 from django.contrib.auth.forms import AuthenticationForm
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import ValidationError
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern, URLResolver, include, path, reverse
+from django.http import HttpRequest
+from django.urls import URLPattern, URLResolver, include, path
+from django.views.generic import RedirectView
 
 from rollback_audit import models
 from rollback_audit.admin import deliveries, drills, ledger, retries
 from rollback_audit.admin.lists import EvidenceList
+from rollback_audit.engine.actors import actor_for
 from rollback_audit.states import Permission
 
 LISTS: dict[type[Model], type[EvidenceList]] = {
@@ -39,22 +41,22 @@ LISTS: dict[type[Model], type[EvidenceList]] = {
 }
 
 
-def may_enter(user: AbstractBaseUser | AnonymousUser) -> bool:
+def may_enter(user: User | AnonymousUser) -> bool:
     """Whoever may view evidence; Django's staff flag means nothing here."""
-    return bool(user.is_active and user.has_perm(f"rollback_audit.{Permission.VIEW_EVIDENCE}"))  # type: ignore[union-attr]
+    return actor_for(user).may(Permission.VIEW_EVIDENCE)
 
 
 class SignInForm(AuthenticationForm):
     """Name and password of somebody who has a role."""
 
-    def confirm_login_allowed(self, user: AbstractBaseUser) -> None:
-        super().confirm_login_allowed(user)  # type: ignore[arg-type]
+    def confirm_login_allowed(self, user: User) -> None:
+        super().confirm_login_allowed(user)
         if not may_enter(user):
             raise ValidationError("This identity has no role here. A platform owner can give it one.", code="no_role")
 
 
 class EvidenceConsole(AdminSite):
-    """Only sign-in and lists. Nothing of Django's own admin that writes, searches by foreign key or names a function."""
+    """Sign-in and lists. Nothing of Django's own admin that writes, looks rows up by key or names a function."""
 
     site_header = site_title = "CAVRA Evidence Console"
     login_form = SignInForm
@@ -78,18 +80,13 @@ class EvidenceConsole(AdminSite):
             "has_permission": self.has_permission(request),
         }
 
-    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        return HttpResponseRedirect(reverse("console:overview"))
-
-    def get_urls(self) -> list[URLPattern | URLResolver]:  # type: ignore[override]
+    def get_urls(self) -> list[URLPattern | URLResolver]:
         pages: list[URLPattern | URLResolver] = [
-            path("", self.admin_view(self.index), name="index"),
+            path("", RedirectView.as_view(pattern_name="console:overview"), name="index"),
             path("login/", self.login, name="login"),
             path("logout/", self.logout, name="logout"),
             path("password_change/", self.admin_view(self.password_change, cacheable=True), name="password_change"),
             path("password_change/done/", self.admin_view(self.password_change_done), name="password_change_done"),
         ]
-        for listing in self._registry.values():
-            assert isinstance(listing, EvidenceList)
-            pages.append(path(f"{listing.slug}/", include(listing.get_urls())))
-        return pages
+        lists = [listing for listing in self._registry.values() if isinstance(listing, EvidenceList)]
+        return pages + [path(f"{listing.slug}/", include(listing.get_urls())) for listing in lists]

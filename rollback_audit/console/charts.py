@@ -1,4 +1,4 @@
-"""Geometry of the pictures: pure, whole numbers in, rectangles out. Colours are classes, so the page needs no inline style."""
+"""Geometry of the pictures: pure, numbers in, rectangles out. Colours are classes, so no page needs inline style."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import wraps
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
@@ -11,6 +11,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render, resolve_url
+from django.template.loader import render_to_string
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
@@ -18,9 +19,9 @@ from rollback_audit.engine.actors import Actor, actor_for
 from rollback_audit.errors import CavraError, InvalidInput, NotAllowed, StateForbids, StoreUnavailable, UnknownRecord
 from rollback_audit.states import Permission
 
-P = ParamSpec("P")
-Page = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
-PageBody = Callable[Concatenate[HttpRequest, Actor, P], HttpResponseBase]
+Page = Callable[..., HttpResponseBase]
+# What a page does once it is entered: takes the request, the actor, and what the address names.
+PageBody = Callable[..., HttpResponseBase]
 
 _STATUS: dict[type[CavraError], int] = {InvalidInput: 400, NotAllowed: 403, UnknownRecord: 404, StateForbids: 409}
 
@@ -31,39 +32,39 @@ class SeeOther(HttpResponseRedirect):
     status_code = 303
 
 
-def page(body: PageBody[P]) -> Page[P]:
+def page(body: PageBody) -> Page:
     """A page for whoever is signed in and may view evidence. A verb's refusal becomes a calm page."""
 
     @never_cache
     @wraps(body)
-    def entered(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+    def entered(request: HttpRequest, **named: str) -> HttpResponseBase:
         try:
             if not admin.site.has_permission(request):
                 return redirect_to_login(request.get_full_path(), resolve_url("admin:login"))
             actor = actor_for(request.user)
             actor.require(Permission.VIEW_EVIDENCE)
-            return body(request, actor, *args, **kwargs)
+            return body(request, actor, **named)
         except (StoreUnavailable, OperationalError, InterfaceError):
-            return unavailable(request)
+            return unavailable()
         except CavraError as refusal:
             return refused(request, refusal)
 
     return entered
 
 
-def button(back: str) -> Callable[[PageBody[P]], Page[P]]:
+def button(back: str) -> Callable[[PageBody], Page]:
     """A POST that ends in a redirect. Where the verb refuses, back to the page named, with the verb's own words."""
 
-    def wrap(body: PageBody[P]) -> Page[P]:
+    def wrap(body: PageBody) -> Page:
         @wraps(body)
-        def pressed(request: HttpRequest, actor: Actor, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        def pressed(request: HttpRequest, actor: Actor, **named: str) -> HttpResponseBase:
             try:
-                return body(request, actor, *args, **kwargs)
+                return body(request, actor, **named)
             except UnknownRecord:
                 raise
             except (InvalidInput, NotAllowed, StateForbids) as refusal:
                 messages.error(request, words_of(refusal))
-                return SeeOther(resolve_url(back, *args, **kwargs))
+                return SeeOther(resolve_url(back, **named))
 
         return require_POST(page(pressed))
 
@@ -116,9 +117,7 @@ def refused(request: HttpRequest, refusal: CavraError) -> HttpResponse:
     return render(request, "console/refused.html", {"status": status, "said": words_of(refusal)}, status=status)
 
 
-def unavailable(request: HttpRequest) -> HttpResponse:
+def unavailable() -> HttpResponse:
     """The database is away. The template asks nothing of it, not even who is signed in."""
-    answer = HttpResponse(status=503)
-    answer.content = render(None, "console/unavailable.html").content  # type: ignore[arg-type]
-    answer["Retry-After"] = "10"
-    return answer
+    text = render_to_string("console/unavailable.html")
+    return HttpResponse(text, status=503, headers={"Retry-After": "10"})

@@ -61,9 +61,8 @@ class Backlog:
 
 def backlog_by_connector(now: datetime) -> list[Backlog]:
     """Every connector with its open deliveries, the longest backlog first; bars share one scale."""
-    counted = dict(
-        (name, counts)
-        for name, *counts in queries.deliveries()
+    groups = (
+        queries.deliveries()
         .filter(OPEN)
         .order_by()
         .values_list("provider")
@@ -73,6 +72,7 @@ def backlog_by_connector(now: datetime) -> list[Backlog]:
             suppressed=Count("id", filter=standings.suppressed()),
         )
     )
+    counted = {name: tuple(counts) for name, *counts in groups}
     most = max((sum(counts) for counts in counted.values()), default=0)
     rows = []
     for connector in queries.connectors().order_by("name"):

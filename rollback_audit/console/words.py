@@ -108,7 +108,7 @@ TONES: dict[str, str] = {
 }
 
 MEANINGS: dict[str, Text] = {
-    **REASONS,
+    **{code.value: sentence for code, sentence in REASONS.items()},
     Outcome.CONFIRMED: _("The receiver confirmed it."),
     Outcome.NOT_SENT: _("Nothing left this machine."),
     Outcome.REFUSED: _("The receiver answered and refused it."),

@@ -28,7 +28,8 @@ def waiting(now: datetime) -> Q:
     """Open deliveries that are neither: a clock, a hold or an attempt on the wire decides."""
     backing_off = Q(blocked_by__isnull=True) & (Q(due_at__gt=now) | Q(due_at__isnull=True))
     blocked = Q(blocked_by__isnull=False) & ~Q(blocked_by__in=_SUPPRESSING)
-    return OPEN & (Q(state=DeliveryState.SENDING.value) | backing_off | blocked | (Q(blocked_by__isnull=True) & ~_READY))
+    held = Q(blocked_by__isnull=True) & ~_READY
+    return OPEN & (Q(state=DeliveryState.SENDING.value) | backing_off | blocked | held)
 
 
 def usable_approvals(now: datetime) -> Q:

@@ -4,7 +4,6 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from rollback_audit.console.urls import urlpatterns
 from rollback_audit.engine import plans
 from rollback_audit.engine.actors import actor_for
 from rollback_audit.states import Role

@@ -1,6 +1,5 @@
 """A real browser on a real server. Debian's Chromium; nothing is downloaded."""
 
-import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -56,26 +55,15 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 def configure(tmp_path: Path, settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Writes the connector file, one webhook for each name given with its port, and makes the rows agree."""
     path = tmp_path / "connectors.json"
-    monkeypatch.setenv("TEST_WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    monkeypatch.setenv("TEST_WEBHOOK_SECRET", factories.WEBHOOK_SECRET)
     monkeypatch.setattr(connectors, "_known", connectors._Known())
     settings.CAVRA_CONNECTOR_CONFIG = path
 
     def write(**ports: int) -> None:
-        path.write_text(json.dumps({"connectors": {name: _webhook(port) for name, port in ports.items()}}))
+        factories.write_connectors(path, ports)
         connectors.sync()
 
     return write
-
-
-def _webhook(port: int) -> dict[str, object]:
-    return {
-        "provider": "webhook",
-        "url": f"http://127.0.0.1:{port}/hook",
-        "secret_env": "TEST_WEBHOOK_SECRET",
-        "allow_networks": ["127.0.0.0/8"],
-        "allow_ports": [port],
-        "allow_plain_http": True,
-    }
 
 
 @dataclass

@@ -1,11 +1,14 @@
-"""Every page in both schemes: no complaint of the browser, nothing that keeps somebody out, and a picture to look at."""
+"""Every page, light and dark: no complaint of the browser, nothing that keeps anybody out, a picture to look at."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from django.urls import reverse
+from playwright.sync_api import Page
 
 from rollback_audit.engine import approvals, plans, worker
 from rollback_audit.engine.actors import Actor, actor_for
@@ -17,7 +20,7 @@ from tests.e2e.conftest import ARTIFACTS, Windows
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MODELS = {name: f"admin:rollback_audit_{name}_changelist" for name in LISTS}
-FAILURES = (
+FAILURES: tuple[dict[str, object], ...] = (
     {},
     {"kind": FailureKind.RATE_LIMITED, "status_code": 429},
     {"kind": FailureKind.CONNECT_REFUSED, "status_code": None},
@@ -52,15 +55,15 @@ def _govern() -> dict[str, str]:
     maker = _actor("rita", Role.RELEASE_MANAGER)
     other = _actor("paul", Role.PLATFORM_OWNER)
     plan, _ = plans.plan_retry(actor=maker)
-    request = {"retry_plan_id": plan.retry_plan_id, "plan_digest": plan.plan_digest}
-    dry = worker.start_run(actor=maker, request=worker.RunRequest(**request, max_retry_deliveries=20))
+    of_plan = worker.RunRequest(retry_plan_id=plan.retry_plan_id, plan_digest=plan.plan_digest, max_retry_deliveries=20)
+    dry = worker.start_run(actor=maker, request=of_plan)
     due = [item for item in plan.retry_decisions if item.action == "retry"]
     for item in due[:12]:
         key = approvals.DecisionKey(item.delivery_id, item.audit_id, item.provider)
         approvals.acknowledge_retry(actor=maker, retry_plan_id=plan.retry_plan_id, key=key)
     asked, _ = approvals.request_approval(actor=maker, retry_plan_id=plan.retry_plan_id)
     approvals.decide(actor=other, approval_plan_id=asked.approval_plan_id)
-    live = worker.RunRequest(**request, dry_run=False, reason="The receiver has recovered.", max_retry_deliveries=5)
+    live = replace(of_plan, dry_run=False, reason="The receiver has recovered.", max_retry_deliveries=5)
     run = worker.start_run(actor=other, request=live)
     return {
         "plan": reverse("console:plan", args=[plan.retry_plan_id]),
@@ -124,5 +127,5 @@ def test_every_page_is_fit_to_be_seen(
     assert wrong == []
 
 
-def _faults(page: object) -> list[dict[str, object]]:
-    return list(Axe().run(page).response["violations"])  # type: ignore[arg-type]
+def _faults(page: Page) -> list[dict[str, Any]]:
+    return list(Axe().run(page).response["violations"])

@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString, mark_safe
 from rollback_audit.console import navigation, words
 
 register = template.Library()
-EMPTY = mark_safe('<span class="none" aria-label="none">–</span>')
+EMPTY = mark_safe('<span class="none" aria-label="none">\N{EN DASH}</span>')
 _SPANS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
@@ -106,7 +106,7 @@ def value_at(row: object, path: str) -> Any:
 def cell(column: Any, row: object) -> SafeString:
     """One value of a row, drawn as its column says (see `rollback_audit.admin.columns`)."""
     value = value_at(row, column.path)
-    if value is None or value == "" or value == []:
+    if value in (None, "", []):
         return EMPTY
     drawn = _DRAW.get(str(column.kind), _text)(value)
     if not column.page:
@@ -122,21 +122,25 @@ def _text(value: object) -> SafeString:
     return format_html("{}", ", ".join(map(str, value)) if isinstance(value, list) else value)
 
 
+def _name(value: object) -> SafeString:
+    return format_html("{}", human(value))
+
+
 def _flag(value: object) -> SafeString:
     return format_html("{}", "yes" if value else "no")
 
 
-_DRAW = {"id": identity, "word": word, "name": human, "number": number, "time": when, "flag": _flag, "text": _text}
+_DRAW = {"id": identity, "word": word, "name": _name, "number": number, "time": when, "flag": _flag, "text": _text}
 
 
 @register.inclusion_tag("console/partials/navigation.html", takes_context=True)
 def navigation_links(context: RequestContext) -> dict[str, Any]:
     """Every place of the console; the one whose address begins the page's is marked."""
-    here = context["request"].path
+    here, front = context["request"].path, reverse("console:overview")
     groups = []
     for label, places in navigation.PLACES:
         links = [(place.label, reverse(place.name)) for place in places]
-        marked = [(text, url, here == url or (url.count("/") > 2 and here.startswith(url))) for text, url in links]
+        marked = [(text, url, here == url or (url != front and here.startswith(url))) for text, url in links]
         groups.append((label, marked))
     return {"groups": groups}
 

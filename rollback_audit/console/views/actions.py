@@ -49,10 +49,8 @@ def plan_retry(request: HttpRequest, actor: Actor) -> HttpResponseBase:
                 source=form.cleaned_data["source"],
                 provider=form.cleaned_data["provider"],
             )
-            messages.success(
-                request,
-                f"{plan.retryable_count:,} to retry, {plan.waiting_count:,} wait, {plan.suppressed_count:,} suppressed.",
-            )
+            counts = f"{plan.retryable_count:,} to retry, {plan.waiting_count:,} wait"
+            messages.success(request, f"{counts}, {plan.suppressed_count:,} suppressed.")
             return SeeOther(reverse("console:plan", args=[plan.retry_plan_id]))
     return show(request, actor, "console/plan_retry.html", form=form)
 

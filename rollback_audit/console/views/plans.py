@@ -25,7 +25,7 @@ MOST_ACCEPTED = 500
 def plan(request: HttpRequest, actor: Actor, retry_plan_id: str) -> HttpResponse:
     record = verbs.read_plan(actor=actor, retry_plan_id=retry_plan_id, most=0)
     row = verbs.find_plan(retry_plan_id)
-    decisions = _first_decisions(row)
+    due = queries.decisions().filter(plan=row, action=Action.RETRY.value)
     walk = flow.steps(figures.plan_progress(row))
     return show(
         request,
@@ -36,8 +36,8 @@ def plan(request: HttpRequest, actor: Actor, retry_plan_id: str) -> HttpResponse
         steps=walk,
         here=flow.here(walk),
         groups=figures.decision_groups(retry_plan_id),
-        decisions=decisions,
-        unreviewed=sum(1 for item in decisions if item.action == Action.RETRY and not item.reviews),
+        decisions=_first_decisions(row),
+        unreviewed=due.filter(acknowledgements__isnull=True).exists(),
         approval_plan=queries.approval_plans().filter(retry_plan=row).first(),
         ready=figures.ready_to_send(row, most=MOST_PER_RUN, now=clock.now()),
         runs=queries.runs().filter(retry_plan=row)[:10],

@@ -3,9 +3,11 @@
 Rows are tuples in the order of the named columns (attnames); moments go through `moment`.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from django.db import connection
@@ -17,13 +19,14 @@ _OFFSET = len("+00:00")
 Rows = Sequence[Sequence[Any]]
 
 
+@cache
 def on_postgresql() -> bool:
     return connection.vendor == "postgresql"
 
 
 def moment(value: datetime | None) -> datetime | str | None:
     """A moment in UTC as the database's driver takes it in a raw statement."""
-    if value is None or connection.vendor == "postgresql":
+    if value is None or on_postgresql():
         return value
     # As Django writes it: microseconds only where there are some. Text is compared as text.
     return value.isoformat(" ")[:-_OFFSET]
@@ -44,7 +47,8 @@ def insert(cursor: CursorWrapper, model: type[Model], columns: Sequence[str], ro
     table = model._meta.db_table
     names = ", ".join(f'"{name}"' for name in columns)
     if on_postgresql():
-        with cursor.copy(f'COPY "{table}" ({names}) FROM STDIN') as copy:
+        # COPY goes past Django's cursor, and so past the place where it turns the driver's errors into its own.
+        with connection.wrap_database_errors, cursor.copy(f'COPY "{table}" ({names}) FROM STDIN') as copy:
             for row in rows:
                 copy.write_row(row)
         return
@@ -90,6 +94,20 @@ def _column_type(model: type[Model], column: str) -> str:
         if field.attname == column:
             return str(field.rel_db_type(connection) if field.primary_key else field.db_type(connection))
     raise LookupError(column)
+
+
+def update_alike(
+    cursor: CursorWrapper, model: type[Model], assignments: str, parameters: Sequence[Any], pks: Sequence[int]
+) -> None:
+    """Update rows that all change in the same way: `assignments` is SQL, its parameters beside it. One statement."""
+    if not pks:
+        return
+    found = "= ANY(%s)" if on_postgresql() else "IN (SELECT value FROM json_each(%s))"
+    chosen = list(pks) if on_postgresql() else json.dumps(list(pks))
+    cursor.execute(
+        f'UPDATE "{model._meta.db_table}" SET {assignments} WHERE id {found}',  # noqa: S608
+        [*parameters, chosen],
+    )
 
 
 def any_of(values: Sequence[Any]) -> tuple[str, list[Any]]:

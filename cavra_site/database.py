@@ -133,7 +133,7 @@ def _postgresql_settings(address: PostgresAddress, *, pool_size: int | None) -> 
         "CONN_HEALTH_CHECKS": True,
         "CONN_MAX_AGE": 0 if pool_size else _KEPT_SECONDS,
         "OPTIONS": {
-            "pool": {"min_size": 0, "max_size": pool_size, "timeout": 10} if pool_size else False,
+            "pool": {"min_size": 0, "max_size": pool_size, "timeout": 5} if pool_size else False,
             "connect_timeout": 5,
             "options": f"-c statement_timeout={_STATEMENT_TIMEOUT_MS} -c lock_timeout={_LOCK_TIMEOUT_MS}",
             **address.options,

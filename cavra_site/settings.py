@@ -1,6 +1,5 @@
 """Django's settings: one file, no variants. What may differ between machines comes from `env.read()`."""
 
-import warnings
 from typing import Any
 
 from csp.constants import NONE, SELF
@@ -250,9 +249,8 @@ LOGGING: dict[str, Any] = {
         # Django's own default handlers would print requests and mail tracebacks.
         "django": {"handlers": [], "level": "WARNING", "propagate": True},
         "django.request": {"level": "ERROR"},
+        # One line for each attempt to connect, as long as the database is away; ours say it once.
+        "psycopg.pool": {"level": "ERROR"},
         "django.server": {"handlers": [], "level": "ERROR", "propagate": True},
     },
 }
-
-# django-q2 2.x is not out yet; the cluster forks with its threads stopped.
-warnings.filterwarnings("ignore", message=".*use of fork.*", category=DeprecationWarning, module="multiprocessing.*")

@@ -75,6 +75,18 @@ def test_a_unix_socket_is_named_by_the_host_option() -> None:
     assert address.options == {}
 
 
+def test_only_processes_that_do_not_fork_pool_their_connections(tmp_path: Path) -> None:
+    address = database.parse("postgresql://user:secret@127.0.0.1/cavra?sslmode=require")
+    pooled = database.django_settings(address, pool_size=8, test_folder=tmp_path)
+    forking = database.django_settings(address, pool_size=None, test_folder=tmp_path)
+    assert pooled["OPTIONS"]["pool"]["max_size"] == 8
+    assert pooled["CONN_MAX_AGE"] == 0
+    assert forking["OPTIONS"]["pool"] is False
+    for options in (pooled["OPTIONS"], forking["OPTIONS"]):
+        assert "statement_timeout" in options["options"]
+        assert options["sslmode"] == "require"
+
+
 @pytest.mark.parametrize(
     ("url", "path"),
     [

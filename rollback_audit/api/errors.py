@@ -40,7 +40,7 @@ _DETAIL: dict[type[exceptions.APIException], str] = {
     exceptions.UnsupportedMediaType: "Bodies are application/json.",
     exceptions.Throttled: "Too many requests.",
 }
-_UNEXPECTED = {"detail": "Something went wrong here; the log has it.", "code": "internal_error"}
+_UNEXPECTED: dict[str, Any] = {"detail": "Something went wrong here; the log has it.", "code": "internal_error"}
 _BROKEN_REQUEST = (BadRequest, DataError, MultiPartParserError, SuspiciousOperation, UnreadablePostError)
 
 

@@ -49,12 +49,11 @@ def once(
     key: str,
     request_digest: str,
     perform: Callable[[], Answer],
-    wait_seconds: float = WAIT_SECONDS,
 ) -> tuple[Answer, bool]:
     """The answer to the first request of this actor and key, and whether it is a repetition.
 
     `request_digest` names what was asked (64 hex characters). A refusal leaves the key free. Raises KeyReused for
-    another request, StateForbids while the first is still at work after `wait_seconds`, or its outcome is unknown.
+    another request, StateForbids while the first is still at work after WAIT_SECONDS, or its outcome is unknown.
     """
     if actor.user_id is None:
         raise NotAllowed("Keys belong to people.")
@@ -65,7 +64,7 @@ def once(
     )
     if fresh:
         return _first(claim, perform), False
-    return _again(claim, request_digest=request_digest, wait_seconds=wait_seconds), True
+    return _again(claim, request_digest=request_digest), True
 
 
 def forget(*, older_than: timedelta = KEPT_FOR) -> int:
@@ -102,8 +101,8 @@ def _release(claim: IdempotentRequest) -> None:
         log.warning("idempotency key not released", exc_info=True)
 
 
-def _again(claim: IdempotentRequest, *, request_digest: str, wait_seconds: float) -> Answer:
-    deadline = time.monotonic() + wait_seconds
+def _again(claim: IdempotentRequest, *, request_digest: str) -> Answer:
+    deadline = time.monotonic() + WAIT_SECONDS
     pause = _FIRST_PAUSE_SECONDS
     while True:
         if claim.request_digest != request_digest:

@@ -32,15 +32,26 @@ class Body(serializers.Serializer[Any]):
     ALIASES: ClassVar[Mapping[str, str]] = {}
     default_error_messages = {"invalid": "Expected an object."}
 
+    def run_validation(self, data: Any = empty) -> Any:
+        """The values, checked. Refusals name a field as it was sent, by its alias where that was used."""
+        try:
+            return super().run_validation(data)
+        except ValidationError as problem:
+            detail: Any = problem.detail
+            if not isinstance(data, Mapping) or not isinstance(detail, dict):
+                raise
+            names = {name: alias for alias, name in self.ALIASES.items() if alias in data and name not in data}
+            raise ValidationError({names.get(name, name): why for name, why in detail.items()}) from None
+
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if not isinstance(data, Mapping):
             self.fail("invalid")
         refused: dict[str, Any] = refuse_unknown(data.keys() - self.known(), whole="non_field_errors")
-        named, sent_as = self._canonical(data, refused)
+        named = self._canonical(data, refused)
         try:
             values: dict[str, Any] = super().to_internal_value(named)
         except ValidationError as problem:
-            refused |= {sent_as.get(name, name): why for name, why in problem.detail.items()}  # type: ignore[union-attr]
+            refused |= problem.detail  # type: ignore[arg-type]
         if refused:
             raise ValidationError(refused)
         return {name: self._filled(name, value) for name, value in values.items()}
@@ -50,17 +61,15 @@ class Body(serializers.Serializer[Any]):
         """Every name that may be sent."""
         return {*cls._declared_fields, *cls.ALIASES}
 
-    def _canonical(self, data: Mapping[str, Any], refused: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-        """The fields under their own names, and the names they were sent under."""
+    def _canonical(self, data: Mapping[str, Any], refused: dict[str, Any]) -> dict[str, Any]:
+        """The fields under their own names."""
         named: dict[str, Any] = {}
-        sent_as: dict[str, str] = {}
         for name in data.keys() & self.known():
             field = self.ALIASES.get(name, name)
             if field in named and not _same(named[field], data[name]):
-                refused[name] = [f"Means the same as {sent_as[field]}, with another value."]
+                refused[name] = [f"Another name of {field} has another value."]
             named[field] = data[name]
-            sent_as[field] = name
-        return named, sent_as
+        return named
 
     def _filled(self, name: str, value: Any) -> Any:
         """A null means what leaving the field out means."""

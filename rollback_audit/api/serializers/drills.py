@@ -8,7 +8,8 @@ from rollback_audit.api.serializers.body import Body
 from rollback_audit.api.serializers.fields import Moment, Names, Number, Switch, Text, Whole, Word, optional
 from rollback_audit.api.serializers.plans import LABEL
 from rollback_audit.api.serializers.runs import RETRIES
-from rollback_audit.engine.drill_input import RouteWord
+from rollback_audit.engine.drill_input import MOST_NOTES, MOST_REFERENCE, RouteWord
+from rollback_audit.redaction import check_text
 from rollback_audit.states import AcknowledgementState
 
 _SCHEDULE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -134,6 +135,9 @@ class BulkAcknowledgementSerializer(Body):
 def words_of(values: Mapping[str, Any]) -> list[RouteWord]:
     """The words of a bulk body, each filled up from the body around it."""
     shared = {name: values[name] for name in ("acknowledgement_state", "external_ref", "notes", "plan_id")}
+    # Here, so that a refusal names them and not the hundred routes they are for.
+    check_text("external_ref", shared["external_ref"], MOST_REFERENCE)
+    check_text("notes", shared["notes"], MOST_NOTES, multiline=True)
     return [
         RouteWord(**{**shared, **{name: value for name, value in route.items() if value}}) for route in values["routes"]
     ]

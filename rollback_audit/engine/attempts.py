@@ -4,7 +4,7 @@ A claim is held by whoever raised the delivery's fence. Only that holder may set
 else has raised the fence, becomes a `late-result` line and changes nothing.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -180,7 +180,15 @@ def write(settlements: Sequence[Settlement[Claim]], *, now: datetime) -> None:
         if item.key.run is not None:
             lines.append(_execution_line(item.key, item.key.run, item, now=now))
     with connection.cursor() as cursor:
-        bulk.update(cursor, Delivery, _DELIVERY_COLUMNS, [_delivery_values(item, now=now) for item in settlements])
+        bulk.update_alike(
+            cursor,
+            Delivery,
+            _DELIVERED,
+            [DeliveryState.DELIVERED.value, bulk.moment(now)],
+            [item.key.delivery_pk for item in settlements if item.outcome is Outcome.CONFIRMED],
+        )
+        failed = [item for item in settlements if item.outcome is not Outcome.CONFIRMED]
+        bulk.update(cursor, Delivery, _FAILED_COLUMNS, [_failed_values(item, now=now) for item in failed])
         bulk.update(
             cursor,
             DeliveryAttempt,
@@ -188,12 +196,8 @@ def write(settlements: Sequence[Settlement[Claim]], *, now: datetime) -> None:
             [_attempt_values(item, now=now) for item in settlements],
             keys=("delivery_id", "number"),
         )
-        bulk.update(
-            cursor,
-            WorkerResult,
-            ("state",),
-            [(item.key.run.result_pk, result_state(item).value) for item in settlements if item.key.run],
-        )
+        for state, pks in _results_by_state(settlements).items():
+            bulk.update_alike(cursor, WorkerResult, "state = %s", [state.value], pks)
         bulk.insert(cursor, EvidenceEntry, ledger.COLUMNS, lines)
     _hold_refused(settlements, now=now)
 
@@ -205,7 +209,11 @@ def result_state(settlement: Settlement[Claim]) -> ResultState:
     return ResultState.UNKNOWN if settlement.outcome is Outcome.UNKNOWN else ResultState.FAILED
 
 
-_DELIVERY_COLUMNS = (
+_DELIVERED = (
+    "state = %s, failure_kind = NULL, last_failed_at = NULL, not_before = NULL, blocked_by = NULL, due_at = NULL, "
+    "lease_until = NULL, delivered_at = %s"
+)
+_FAILED_COLUMNS = (
     "state",
     "failure_count",
     "failure_kind",
@@ -215,8 +223,15 @@ _DELIVERY_COLUMNS = (
     "blocked_by",
     "due_at",
     "lease_until",
-    "delivered_at",
 )
+
+
+def _results_by_state(settlements: Sequence[Settlement[Claim]]) -> dict[ResultState, list[int]]:
+    found: dict[ResultState, list[int]] = defaultdict(list)
+    for item in settlements:
+        if item.key.run is not None:
+            found[result_state(item)].append(item.key.run.result_pk)
+    return found
 
 
 def _by_fence(settlements: Sequence[Settlement[Claim]]) -> tuple[list[Settlement[Claim]], list[Settlement[Claim]]]:
@@ -234,22 +249,8 @@ def _by_fence(settlements: Sequence[Settlement[Claim]]) -> tuple[list[Settlement
     return mine, late
 
 
-def _delivery_values(item: Settlement[Claim], *, now: datetime) -> tuple[Any, ...]:
+def _failed_values(item: Settlement[Claim], *, now: datetime) -> tuple[Any, ...]:
     claim = item.key
-    if item.outcome is Outcome.CONFIRMED:
-        return (
-            claim.delivery_pk,
-            DeliveryState.DELIVERED.value,
-            claim.failure_count,
-            None,
-            claim.failed_status_codes,
-            None,
-            None,
-            None,
-            None,
-            None,
-            bulk.moment(now),
-        )
     facts = _facts_after(claim, item, now=now)
     reason_code, _, due_at = standing(facts, DEFAULT_POLICY, drops_repeats=claim.drops_repeats)
     return (
@@ -262,7 +263,6 @@ def _delivery_values(item: Settlement[Claim], *, now: datetime) -> tuple[Any, ..
         bulk.moment(facts.not_before),
         reason_code.value if reason_code else None,
         bulk.moment(due_at),
-        None,
         None,
     )
 

@@ -100,7 +100,6 @@ def claim(run: WorkerRun, plan: RetryPlan, *, limit: int) -> tuple[list[Claim], 
     Returns the claims to send and how many results were settled without sending. `run` and `plan` need only what never
     changes.
     """
-    connectors.sync()
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(f"{_CANDIDATES} {bulk.lock_rows('r', 'd', 'a')}", [run.pk, limit])
@@ -186,7 +185,9 @@ def _notices(lost: Sequence[Claim], *, at: datetime) -> list[tuple[object, ...]]
     return [line for line in lines if line[0] not in announced]
 
 
-def _why_skip(item: _Candidate, connector: Connector, *, plan: RetryPlan, now: datetime) -> SkipReason | None:
+def _why_skip(
+    item: _Candidate, connector: Connector, *, is_configured_here: bool, plan: RetryPlan, now: datetime
+) -> SkipReason | None:
     """Why a selected result is not sent after all; None where it may go. The approval is judged first."""
     approval = ApprovalFacts(
         decision_digest=item.approved_decision_digest,
@@ -212,7 +213,7 @@ def _why_skip(item: _Candidate, connector: Connector, *, plan: RetryPlan, now: d
     if connector.standing != ConnectorStanding.READY:
         return SkipReason.CONNECTOR_ON_HOLD
     # Another process wrote the connector's row from a configuration that this one does not see.
-    return SkipReason.DRIFTED if connectors.settings_of(connector) is None else None
+    return None if is_configured_here else SkipReason.DRIFTED
 
 
 def _claim(item: _Candidate, connector: Connector, *, run: WorkerRun, plan: RetryPlan, now: datetime) -> Claim:

@@ -1,7 +1,7 @@
 """Draining a live run: claim a batch, drive it, settle it, until nothing is left to claim."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from django.db import transaction
@@ -14,9 +14,10 @@ from rollback_audit.models import Connector, RetryPlan, WorkerRun
 from rollback_audit.states import FailureKind, RunState
 
 IN_FLIGHT = 256
-# Claimed but not settled: enough that the wire stays busy while a batch is being recorded.
-WINDOW = 2 * IN_FLIGHT
-SETTLE_BATCH = 256
+# What is claimed beyond what fits on the wire: as much as is sent in this time, so that a commit serves many deliveries
+# where receivers are fast, and few are left in doubt by a crash where they are slow.
+AHEAD_SECONDS = 0.25
+MAX_AHEAD = 1024
 SETTLE_SECONDS = 0.25
 PUMP_SECONDS = 0.05
 # A worker that drives a run says so this often; after twice as long another one may join in.
@@ -68,30 +69,55 @@ class _Drain:
         self._lease_seconds = attempts.lease_seconds(run.timeout_seconds)
         self._held: dict[int, Claim] = {}
         self._settled: list[Settlement[Claim]] = []
-        self._settled_at = self._beaten_at = self._renewed_at = time.monotonic()
+        self._window = IN_FLIGHT
+        self._more = True
+        self._recorded_at = self._beaten_at = self._renewed_at = time.monotonic()
 
     def drive(self, should_stop: Callable[[], bool]) -> None:
-        exhausted = False
         with Client[Claim](max_in_flight=IN_FLIGHT) as client:
             while True:
-                exhausted = exhausted or should_stop()
-                if not exhausted and len(self._held) <= WINDOW - SETTLE_BATCH:
-                    exhausted = not self._claim(client)
-                self._settled += client.pump(timeout_seconds=PUMP_SECONDS) if client.pending else []
-                self._settle_if_due(idle=client.pending == 0)
-                if exhausted and not self._held:
+                self._more = self._more and not should_stop()
+                if self._more and self._unsettled <= self._window // 2:
+                    client.submit(self._record(claim_more=True))
+                elif self._is_due(idle=client.pending == 0):
+                    self._record(claim_more=False)
+                if not self._more and not self._held:
                     return
+                self._settled += client.pump(timeout_seconds=PUMP_SECONDS) if client.pending else []
                 self._keep_alive()
 
-    def _claim(self, client: Client[Claim]) -> bool:
-        """Claim and submit a batch. Returns whether there may be more."""
+    @property
+    def _unsettled(self) -> int:
+        return len(self._held) - len(self._settled)
+
+    def _is_due(self, *, idle: bool) -> bool:
+        return bool(self._settled) and (idle or time.monotonic() - self._recorded_at >= SETTLE_SECONDS)
+
+    def _record(self, *, claim_more: bool) -> list[Send[Claim]]:
+        """Settle what came back and, in the same commit, claim what goes out next. Returns what to send."""
+        connectors.sync()
         # From before the claim, where the leases begin: a pause in between must shorten our time, never lengthen it.
         asked_at = time.monotonic()
-        claimed, skipped_count = claims.claim(self._run, self._plan, limit=WINDOW - len(self._held))
-        if not claimed:
-            return skipped_count > 0
-        start_by = asked_at + self._lease_seconds - self._run.timeout_seconds
-        settings_of = {row.pk: connectors.settings_of(row) for row in Connector.objects.all()}
+        claimed: list[Claim] = []
+        with transaction.atomic():
+            attempts.settle(self._settled)
+            if claim_more:
+                claimed, skipped_count = claims.claim(self._run, self._plan, limit=self._window - self._unsettled)
+                self._more = bool(claimed) or skipped_count > 0
+        self._forget_settled()
+        return self._sends(claimed, start_by=asked_at + self._lease_seconds - self._run.timeout_seconds)
+
+    def _forget_settled(self) -> None:
+        for item in self._settled:
+            del self._held[item.key.delivery_pk]
+        now = time.monotonic()
+        per_second = len(self._settled) / max(now - self._recorded_at, 0.001)
+        self._window = IN_FLIGHT + min(MAX_AHEAD, int(per_second * AHEAD_SECONDS))
+        self._settled = []
+        self._recorded_at = now
+
+    def _sends(self, claimed: Sequence[Claim], *, start_by: float) -> list[Send[Claim]]:
+        settings_of = {row.pk: connectors.settings_of(row) for row in Connector.objects.all()} if claimed else {}
         sends: list[Send[Claim]] = []
         for claim in claimed:
             self._held[claim.delivery_pk] = claim
@@ -104,19 +130,7 @@ class _Drain:
                 self._settled.append(send)
             else:
                 sends.append(send)
-        client.submit(sends)
-        return True
-
-    def _settle_if_due(self, *, idle: bool) -> None:
-        if not self._settled:
-            return
-        waited = time.monotonic() - self._settled_at
-        if idle or len(self._settled) >= SETTLE_BATCH or waited >= SETTLE_SECONDS:
-            attempts.settle(self._settled)
-            for item in self._settled:
-                del self._held[item.key.delivery_pk]
-            self._settled = []
-            self._settled_at = time.monotonic()
+        return sends
 
     def _keep_alive(self) -> None:
         now = time.monotonic()

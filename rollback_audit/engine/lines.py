@@ -175,4 +175,6 @@ def _entry(
     body: str,
 ) -> tuple[object, ...]:
     place = (facts.source, facts.provider, "", facts.audit_id, facts.delivery_id)
-    return (entry_id, kind.value, bulk.moment(at), signer, *place, "", success, "", "", body)
+    # An integer on the way to either database: SQLite's driver looks up an adapter for every boolean.
+    flag = None if success is None else int(success)
+    return (entry_id, kind.value, bulk.moment(at), signer, *place, "", flag, "", "", body)

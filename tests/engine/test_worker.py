@@ -438,7 +438,6 @@ def test_aborting_in_mid_run_lets_the_wire_settle_and_skips_the_rest(
     loop: Loop, webhook: Connector, receiver: RecordingReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(drain, "IN_FLIGHT", 2)
-    monkeypatch.setattr(drain, "SETTLE_BATCH", 2)
     monkeypatch.setattr(drain, "WINDOW", 4)
     failed_rows(10, webhook)
     started = loop.approved_run(timeout_seconds=20.0)

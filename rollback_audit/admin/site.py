@@ -3,14 +3,18 @@
 Its front page and the pages with buttons are `rollback_audit.console`, whose addresses come first under /console/.
 """
 
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 from django.contrib.admin import AdminSite
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import ValidationError
+from django.db import InterfaceError, OperationalError
 from django.db.models import Model
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.template.loader import render_to_string
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
@@ -41,9 +45,26 @@ LISTS: dict[type[Model], type[EvidenceList]] = {
 }
 
 
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
+
+
 def may_enter(user: User | AnonymousUser) -> bool:
     """Whoever may view evidence; Django's staff flag means nothing here."""
     return actor_for(user).may(Permission.VIEW_EVIDENCE)
+
+
+def _answering(view: View) -> View:
+    """The view, or a calm page while the database does not answer."""
+
+    @wraps(view)
+    def answer(request: HttpRequest, *args: Any, **named: Any) -> HttpResponseBase:
+        try:
+            return view(request, *args, **named)
+        except (OperationalError, InterfaceError):
+            text = render_to_string("console/unavailable.html")
+            return HttpResponse(text, status=503, headers={"Retry-After": "10"})
+
+    return cast("View", answer)
 
 
 class SignInForm(AuthenticationForm):
@@ -80,10 +101,13 @@ class EvidenceConsole(AdminSite):
             "has_permission": self.has_permission(request),
         }
 
+    def admin_view(self, view: View, cacheable: bool = False) -> View:
+        return _answering(super().admin_view(view, cacheable))
+
     def get_urls(self) -> list[URLPattern | URLResolver]:
         pages: list[URLPattern | URLResolver] = [
             path("", RedirectView.as_view(pattern_name="console:overview"), name="index"),
-            path("login/", self.login, name="login"),
+            path("login/", _answering(self.login), name="login"),
             path("logout/", self.logout, name="logout"),
             path("password_change/", self.admin_view(self.password_change, cacheable=True), name="password_change"),
             path("password_change/done/", self.admin_view(self.password_change_done), name="password_change_done"),

@@ -20,6 +20,7 @@ from rollback_audit.states import (
     DeliveryState,
     Outcome,
     RetryAcknowledgementState,
+    RunState,
 )
 
 HOURS = 24
@@ -133,7 +134,8 @@ def plan_progress(plan: RetryPlan) -> Progress:
         reviewed=_reviewed(plan),
         review_skipped=asked is not None and not asked.require_retry_ack,
         approved=approvals.values("retry_decision").distinct().count(),
-        executed=live is not None,
+        begun=live is not None,
+        executed=live is not None and live.state not in {RunState.QUEUED, RunState.RUNNING},
         delivered=plan.retryable_count > 0 and not undelivered,
     )
 

@@ -12,7 +12,10 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """What has happened so far, for one plan or for the newest. Counts of due retries where not said otherwise."""
+    """What has happened so far, for one plan or for the newest. Counts of due retries where not said otherwise.
+
+    `begun` is a live run that has selected something, `executed` one that has finished.
+    """
 
     deliveries: int = 0
     failures: int = 0
@@ -22,6 +25,7 @@ class Progress:
     reviewed: int = 0
     review_skipped: bool = False
     approved: int = 0
+    begun: bool = False
     executed: bool = False
     delivered: bool = False
 
@@ -52,8 +56,8 @@ def steps(progress: Progress) -> list[Step]:
         progress.deliveries > 0,
         progress.planned,
         progress.dry_run,
-        progress.executed or progress.review_skipped or progress.reviewed >= progress.due,
-        progress.executed or progress.approved >= progress.due,
+        progress.begun or progress.review_skipped or progress.reviewed >= progress.due,
+        progress.begun or progress.approved >= progress.due,
         progress.executed,
         progress.delivered,
     ]

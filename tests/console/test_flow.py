@@ -17,7 +17,8 @@ from rollback_audit.console.flow import Progress, Standing, here, steps
         (Progress(deliveries=1, failures=1, planned=True, due=2, dry_run=True, reviewed=2), "Approve"),
         (Progress(deliveries=1, failures=1, planned=True, due=2, dry_run=True, review_skipped=True), "Approve"),
         (Progress(deliveries=1, failures=1, planned=True, due=2, dry_run=True, reviewed=2, approved=2), "Execute"),
-        (Progress(deliveries=1, failures=1, planned=True, due=2, dry_run=True, executed=True), "Delivered"),
+        (Progress(deliveries=1, failures=1, planned=True, due=2, dry_run=True, begun=True), "Execute"),
+        (Progress(deliveries=1, failures=1, planned=True, due=2, dry_run=True, begun=True, executed=True), "Delivered"),
         (Progress(deliveries=1, failures=1, planned=True, due=2, delivered=True), ""),
     ],
 )

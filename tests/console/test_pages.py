@@ -1,10 +1,14 @@
 """Every page of the console, as each role and as a stranger."""
 
+import re
+
 import pytest
+from django.db import OperationalError
 from django.test import Client
 from django.urls import reverse
 
-from rollback_audit.engine import plans
+from rollback_audit.admin.lists import KeysetList
+from rollback_audit.engine import clock, plans
 from rollback_audit.engine.actors import actor_for
 from rollback_audit.states import Role
 from tests import factories
@@ -55,3 +59,53 @@ def test_somebody_without_a_role_is_asked_to_sign_in(client: Client, name: str) 
 def test_an_auditor_sees_every_page(client: Client, name: str) -> None:
     client.force_login(factories.person("ada", Role.AUDITOR))
     assert client.get(reverse(name)).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["console:overview", "admin:rollback_audit_delivery_changelist"])
+def test_a_database_that_does_not_answer_is_said_calmly(
+    owner: Client, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_answer(*_args: object, **_named: object) -> None:
+        raise OperationalError
+
+    monkeypatch.setattr(clock, "now", no_answer)
+    monkeypatch.setattr(KeysetList, "get_results", no_answer)
+    answer = owner.get(reverse(name))
+    assert answer.status_code == 503
+    assert "nothing is lost" in answer.content.decode()
+
+
+def test_signing_in_leads_to_the_overview(client: Client) -> None:
+    factories.person("ada", Role.AUDITOR)
+    sent = {"username": "ada", "password": factories.PASSWORD, "next": reverse("console:overview")}
+    answer = client.post(reverse("admin:login"), sent, follow=True)
+    assert answer.redirect_chain[-1][0] == reverse("console:overview")
+    assert "auditor" in answer.content.decode()
+
+
+@pytest.mark.parametrize(("name", "password"), [("ada", "wrong"), ("nobody", factories.PASSWORD), ("ghost", "x")])
+def test_signing_in_is_refused_calmly(client: Client, name: str, password: str) -> None:
+    factories.person("ada", Role.AUDITOR)
+    factories.person("nobody", None)
+    answer = client.post(reverse("admin:login"), {"username": name, "password": password})
+    assert answer.status_code == 200
+    assert answer.context["form"].non_field_errors()
+    assert "_auth_user_id" not in client.session
+
+
+def test_signing_out_ends_the_session(owner: Client) -> None:
+    assert owner.post(reverse("admin:logout")).status_code == 200
+    assert owner.get(reverse("console:overview")).status_code == 302
+
+
+def test_no_page_carries_inline_script_or_style(owner: Client) -> None:
+    factories.failed(factories.connector())
+    for name in PLAIN_PAGES:
+        text = owner.get(reverse(name)).content.decode()
+        assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)|javascript:", text), name
+
+
+def test_what_people_typed_is_escaped(owner: Client) -> None:
+    schedule = factories.schedule(owner="<img src=x>")
+    text = owner.get(reverse("console:schedule", args=[schedule.schedule_id])).content.decode()
+    assert "<img src=x>" not in text

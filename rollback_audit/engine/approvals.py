@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
 from rollback_audit.engine import clock, ledger, plans, present
@@ -173,51 +173,45 @@ def decide(
     """Approve, deny, defer or expire one entry, or all of them (`key` None). The latest word on a decision counts.
 
     Approving all takes those that may be approved; approving one that may not is refused. Raises NotAllowed
-    (four_eyes), StateForbids (retry_ack_missing, nothing_to_approve), UnknownRecord, InvalidInput.
+    (four_eyes), StateForbids (retry_ack_missing, nothing_to_approve, decided_meanwhile), UnknownRecord, InvalidInput.
     """
     actor.require(Permission.APPROVE_RETRY)
     if not 1 <= expires_in_minutes <= MAX_EXPIRY_MINUTES:
         raise InvalidInput({"expires_in_minutes": [f"Expected 1 to {MAX_EXPIRY_MINUTES}."]})
-    check_text("external_ref", external_ref, 200)
-    check_text("notes", notes, 2000, multiline=True)
+    word = _Word(
+        approval_state=approval_state,
+        external_ref=check_text("external_ref", external_ref, 200),
+        notes=check_text("notes", notes, 2000, multiline=True),
+        approved_by=label("approved_by", approved_by, actor=actor),
+        approver_id=_person(actor),
+        lasts=timedelta(minutes=expires_in_minutes),
+    )
     row = _approval_plan(approval_plan_id)
-    approver_id = _person(actor)
     if approval_state is ApprovalState.APPROVED:
-        _refuse_own_plan(approver_id, row.retry_plan)
+        _refuse_own_plan(word.approver_id, row.retry_plan)
     with transaction.atomic():
         # Whoever decides on a plan's entries does so one after the other: the latest word must be one word.
         ApprovalPlan.objects.select_for_update(of=("self",)).get(pk=row.pk)
-        now = clock.now()
         entries = _entries(row, key=key)
         if approval_state is ApprovalState.APPROVED:
             entries = _approvable(entries, row, single=key is not None)
-        _revoke([entry.decision for entry in entries], now=now)
-        decisions = [
-            ApprovalDecision(
-                approval_decision_id=f"gordackapprove-{secrets.token_hex(8)}",
-                approval_plan=row,
-                retry_decision=entry.decision,
-                delivery=entry.decision.delivery,
-                approval_state=approval_state,
-                plan_digest=row.retry_plan.plan_digest,
-                decision_digest=entry.decision.decision_digest,
-                request_digest=entry.decision.request_digest,
-                external_ref=external_ref,
-                notes=notes,
-                approved_by=label("approved_by", approved_by, actor=actor),
-                approver_id=approver_id,
-                decided_at=now,
-                expires_at=now + timedelta(minutes=expires_in_minutes),
-            )
-            for entry in entries
-        ]
-        ApprovalDecision.objects.bulk_create(decisions, batch_size=_BATCH)
-        lines = _decision_lines(decisions, actor=actor, now=now)
+        lines = _store(word, row, entries, actor=actor)
         ledger.append(line for _, line in lines)
     shown = lines[:_SHOWN]
     return ApprovalAnswer(
         decision_count=len(lines), decisions=[record for record, _ in shown], metadata=[line for _, line in shown]
     )
+
+
+class _Word(NamedTuple):
+    """What somebody says of entries, checked."""
+
+    approval_state: ApprovalState
+    external_ref: str
+    notes: str
+    approved_by: str
+    approver_id: int
+    lasts: timedelta
 
 
 def _newest_plan() -> RetryPlan:
@@ -347,6 +341,39 @@ def _revoke(decisions: Sequence[RetryDecision], *, now: datetime) -> None:
             consumed_at__isnull=True,
             revoked_at__isnull=True,
         ).update(revoked_at=now)
+
+
+def _store(
+    word: _Word, row: ApprovalPlan, entries: Sequence[ApprovalPlanEntry], *, actor: Actor
+) -> list[tuple[ApprovalDecisionRecord, HistoryRow]]:
+    """Take back what was said of the entries before, and store the word with its ledger lines."""
+    now = clock.now()
+    _revoke([entry.decision for entry in entries], now=now)
+    decisions = [
+        ApprovalDecision(
+            approval_decision_id=f"gordackapprove-{secrets.token_hex(8)}",
+            approval_plan=row,
+            retry_decision=entry.decision,
+            delivery=entry.decision.delivery,
+            approval_state=word.approval_state,
+            plan_digest=row.retry_plan.plan_digest,
+            decision_digest=entry.decision.decision_digest,
+            request_digest=entry.decision.request_digest,
+            external_ref=word.external_ref,
+            notes=word.notes,
+            approved_by=word.approved_by,
+            approver_id=word.approver_id,
+            decided_at=now,
+            expires_at=now + word.lasts,
+        )
+        for entry in entries
+    ]
+    try:
+        ApprovalDecision.objects.bulk_create(decisions, batch_size=_BATCH)
+    except IntegrityError:
+        # Another plan may hold the same decision. Its approval came while ours was being written.
+        raise StateForbids("Somebody else decided at the same moment; look again.", code="decided_meanwhile") from None
+    return _decision_lines(decisions, actor=actor, now=now)
 
 
 def _decision_lines(

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
+
 from rollback_audit.engine import approvals, clock, deliveries, plans, worker
+from rollback_audit.engine import drain as draining
 from rollback_audit.engine.actors import Actor
 from rollback_audit.engine.approvals import ApprovalAnswer, DecisionKey
-from rollback_audit.engine.drain import drain
 from rollback_audit.engine.packages import AuditFilters
 from rollback_audit.engine.runs import RunAnswer
 from rollback_audit.engine.worker import RunRequest
@@ -31,6 +33,12 @@ from tests.receivers import RecordingReceiver, Reply
 OUTAGE = Reply(503)
 AT_ONCE = RetryPolicy(max_retry_attempts=50, retry_delay_minutes=0, allow_immediate_retry=True)
 _BATCH = 500
+
+
+def take_turns(monkeypatch: pytest.MonkeyPatch, *, in_flight: int) -> None:
+    """Let a worker claim only what fits on a narrow wire, so that a run takes many claims."""
+    monkeypatch.setattr(draining, "IN_FLIGHT", in_flight)
+    monkeypatch.setattr(draining, "MAX_AHEAD", 0)
 
 
 def key_of(decision: RetryDecisionRecord) -> DecisionKey:
@@ -86,7 +94,7 @@ class Loop:
 
     def drained(self, started: RunAnswer) -> RunAnswer:
         """The run after this worker has done with it."""
-        drain(started.run.run_id)
+        draining.drain(started.run.run_id)
         return worker.read_run(actor=self.owner, run_id=started.run.run_id)
 
 

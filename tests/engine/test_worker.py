@@ -37,7 +37,7 @@ from rollback_audit.states import (
     SkipReason,
 )
 from tests.engine.conftest import People
-from tests.engine.loop import AT_ONCE, Loop, entries, failed_rows, key_of
+from tests.engine.loop import AT_ONCE, Loop, entries, failed_rows, key_of, take_turns
 from tests.engine.threads import meanwhile
 from tests.receivers import Arrival, RecordingReceiver, Reply
 
@@ -437,8 +437,7 @@ def test_a_finished_run_cannot_be_aborted_and_aborting_wants_a_reason(loop: Loop
 def test_aborting_in_mid_run_lets_the_wire_settle_and_skips_the_rest(
     loop: Loop, webhook: Connector, receiver: RecordingReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(drain, "IN_FLIGHT", 2)
-    monkeypatch.setattr(drain, "WINDOW", 4)
+    take_turns(monkeypatch, in_flight=2)
     failed_rows(10, webhook)
     started = loop.approved_run(timeout_seconds=20.0)
     answered = threading.Event()
@@ -456,8 +455,8 @@ def test_aborting_in_mid_run_lets_the_wire_settle_and_skips_the_rest(
         answered.set()
     done = worker.read_run(actor=loop.owner, run_id=started.run.run_id)
     assert done.run.state is RunState.ABORTED
-    assert done.run.summary.delivered_count == len(receiver.arrivals) == 4
-    assert done.run.summary.skipped_count == 6
+    assert 2 <= done.run.summary.delivered_count == len(receiver.arrivals) < 10
+    assert done.run.summary.delivered_count + done.run.summary.skipped_count == 10
     assert_adds_up(done)
     assert not WorkerResult.objects.filter(state__in=[ResultState.SENDING, ResultState.REMAINING]).exists()
 

@@ -140,12 +140,3 @@ class AuditDeliveryAnswer:
     delivery_metadata: list[HistoryRow]
     success: bool
     actor: ActorRecord
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """Every answer of 400 and above."""
-
-    detail: str
-    code: str
-    errors: dict[str, list[str]] | None = None

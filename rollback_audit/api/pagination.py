@@ -95,14 +95,19 @@ class KeysetPagination(BasePagination):
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         text, count = {"type": "string"}, {"type": "integer", "minimum": 0}
-        path = {"type": ["string", "null"], "description": "A path with its query."}
+        path = {"type": ["string", "null"], "description": "A path with its query.", "example": None}
         properties = {
-            "schema_version": text,
-            "product": text,
+            "schema_version": {**text, "example": "cavra.go-backend-pilot.….v1"},
+            "product": {**text, "example": PRODUCT},
             "items": schema,
-            "total": {**count, "description": "How many match, on all pages together."},
-            "limit": count,
-            "offset": {"type": ["integer", "null"], "minimum": 0, "description": "Null on a page of a cursor."},
+            "total": {**count, "description": "How many match, on all pages together.", "example": 1},
+            "limit": {**count, "example": DEFAULT_PAGE},
+            "offset": {
+                "type": ["integer", "null"],
+                "minimum": 0,
+                "description": "Null on a page of a cursor.",
+                "example": 0,
+            },
             "next": path,
             "previous": path,
         }

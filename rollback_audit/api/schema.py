@@ -8,12 +8,11 @@ import uritemplate
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from rest_framework import serializers
 
-from rollback_audit.api.answers import Refusal
 from rollback_audit.api.idempotency import HEADER
 from rollback_audit.api.permissions import needed
 from rollback_audit.api.serializers.body import Body
-from rollback_audit.api.serializers.records import shows
 
 _REFUSALS = {
     400: "The input was refused; `errors` names each field.",
@@ -65,6 +64,18 @@ _CHALLENGE = OpenApiParameter(
 _RECORD_ID = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"}
 
 
+class RefusalSerializer(serializers.Serializer[Any]):
+    """Every answer of 400 and above."""
+
+    detail = serializers.CharField(help_text="What to do about it, for people.")
+    code = serializers.CharField(help_text="Stable, for programs.")
+    errors = serializers.DictField(  # type: ignore[assignment]
+        child=serializers.ListField(child=serializers.CharField()),
+        required=False,
+        help_text="Messages by field, such as `routes.3.provider`; `body` and `query` are the whole of them.",
+    )
+
+
 class EvidenceSchema(AutoSchema):
     """Adds refusals, headers, tags and permissions to what drf-spectacular finds out."""
 
@@ -92,7 +103,7 @@ class EvidenceSchema(AutoSchema):
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction=direction)
         for code in self._refusals():
-            refusal = OpenApiResponse(shows(Refusal), description=_REFUSALS[code])
+            refusal = OpenApiResponse(RefusalSerializer, description=_REFUSALS[code])
             bodies[str(code)] = self._get_response_for_code(refusal, str(code), direction=direction)  # type: ignore[no-untyped-call]
         return bodies
 
@@ -120,7 +131,8 @@ class EvidenceSchema(AutoSchema):
 
 def _add_aliases(properties: dict[str, Any], aliases: Mapping[str, str]) -> None:
     for alias, name in aliases.items():
-        properties[alias] = {**properties[name], "description": f"The same as {name}."}
+        described = {word: value for word, value in properties[name].items() if word != "default"}
+        properties[alias] = {**described, "description": f"The same as {name}."}
 
 
 class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

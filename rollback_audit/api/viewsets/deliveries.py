@@ -8,7 +8,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from rollback_audit.api import examples
+from rollback_audit.api import examples, samples
 from rollback_audit.api.answers import AuditDeliveryAnswer, AuditPackageAnswer
 from rollback_audit.api.filters import ConnectorFilters, DeliveryFilters
 from rollback_audit.api.serializers.drills import AuditDeliverySerializer, AuditPackageCreateSerializer
@@ -98,6 +98,7 @@ class Deliveries(EvidenceViewSet):
 
     @extend_schema(
         summary="Deliveries as they stand, one for each package and connector",
+        examples=samples.DELIVERIES,
         responses=shows(DeliveryRecord)(many=True),
     )
     def list(self, request: Request) -> Response:

@@ -5,7 +5,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from rollback_audit.api import totals
+from rollback_audit.api import samples, totals
 from rollback_audit.api.filters import HistoryFilters
 from rollback_audit.api.pagination import ShallowPagination
 from rollback_audit.api.serializers.records import shows
@@ -29,14 +29,20 @@ class History(EvidenceViewSet):
     def count(self, queryset: QuerySet[EvidenceEntry]) -> int:
         return totals.of_ledger(queryset)
 
-    @extend_schema(summary="The history of every record, newest first", responses=shows(HistoryRow)(many=True))
+    @extend_schema(
+        summary="The history of every record, newest first",
+        examples=samples.HISTORY,
+        responses=shows(HistoryRow)(many=True),
+    )
     def list(self, request: Request) -> Response:
         return self.page(ledger.read)
 
 
 class WorkerDashboard(EvidenceViewSet):
     @extend_schema(
-        summary="The retry worker in numbers, with its newest runs", responses={200: shows(WorkerDashboardRecord)}
+        summary="The retry worker in numbers, with its newest runs",
+        examples=samples.DASHBOARD,
+        responses={200: shows(WorkerDashboardRecord)},
     )
     def retrieve(self, request: Request) -> Response:
         return answered(queries.worker_dashboard(actor=self.actor))

@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from rollback_audit.api import examples, links
+from rollback_audit.api import examples, links, samples
 from rollback_audit.api.answers import RetryAcknowledgementAnswer, RetryPlanAnswer
 from rollback_audit.api.filters import DecisionFilters, PlanFilters
 from rollback_audit.api.serializers.plans import (
@@ -54,11 +54,19 @@ class RetryPlans(EvidenceViewSet):
         )
         return answered(RetryPlanAnswer(plan=links.with_rest_of_plan(plan), metadata=metadata, actor=self.signed_in))
 
-    @extend_schema(summary="List retry plans, without their decisions", responses=shows(RetryPlanRecord)(many=True))
+    @extend_schema(
+        summary="List retry plans, without their decisions",
+        examples=samples.PLANS,
+        responses=shows(RetryPlanRecord)(many=True),
+    )
     def list(self, request: Request) -> Response:
         return self.page(lambda row: links.with_rest_of_plan(present.plan(row)))
 
-    @extend_schema(summary="A retry plan with its first 1,000 decisions", responses={200: shows(RetryPlanRecord)})
+    @extend_schema(
+        summary="A retry plan with its first 1,000 decisions",
+        examples=samples.PLAN,
+        responses={200: shows(RetryPlanRecord)},
+    )
     def retrieve(self, request: Request, retry_plan_id: str) -> Response:
         plan = plans.read_plan(actor=self.actor, retry_plan_id=retry_plan_id)
         return answered(links.with_rest_of_plan(plan))
@@ -75,7 +83,9 @@ class RetryPlanDecisions(EvidenceViewSet):
         return queries.decisions().filter(plan__retry_plan_id=self.kwargs.get("retry_plan_id"))
 
     @extend_schema(
-        summary="The decisions of a retry plan, in the plan's order", responses=shows(RetryDecisionRecord)(many=True)
+        summary="The decisions of a retry plan, in the plan's order",
+        examples=samples.DECISIONS,
+        responses=shows(RetryDecisionRecord)(many=True),
     )
     def list(self, request: Request, retry_plan_id: str) -> Response:
         plans.read_plan(actor=self.actor, retry_plan_id=retry_plan_id, most=0)

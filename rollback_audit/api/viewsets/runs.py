@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from rollback_audit.api import examples, links
+from rollback_audit.api import examples, links, samples
 from rollback_audit.api.answers import WorkerRunAnswer
 from rollback_audit.api.filters import ResultFilters, RunFilters
 from rollback_audit.api.pagination import ShallowPagination
@@ -60,7 +60,9 @@ class WorkerRuns(EvidenceViewSet):
         return self.once(lambda: self._answer(worker.abort_run(actor=self.actor, run_id=run_id, reason=reason)))
 
     @extend_schema(
-        summary="Worker runs, newest first, without their decisions", responses=shows(WorkerRunRecord)(many=True)
+        summary="Worker runs, newest first, without their decisions",
+        examples=samples.RUNS,
+        responses=shows(WorkerRunRecord)(many=True),
     )
     def list(self, request: Request) -> Response:
         return self.page(lambda row: links.with_rest_of_run(runs.summary(row)))

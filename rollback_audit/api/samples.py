@@ -1,0 +1,185 @@
+"""Examples of answers, made of the records themselves so that they cannot drift from them."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample
+
+from rollback_audit.engine.ledger import jsonable
+from rollback_audit.planning.retry import REASONS
+from rollback_audit.records.deliveries import DeliveryRecord
+from rollback_audit.records.history import HistoryRow
+from rollback_audit.records.plans import PLAN_CONTROLS, RetryDecisionRecord, RetryPlanRecord
+from rollback_audit.records.runs import (
+    RUN_CONTROLS,
+    RunSummaryRecord,
+    WindowRecord,
+    WorkerDashboardRecord,
+    WorkerRunRecord,
+)
+from rollback_audit.states import (
+    Action,
+    AlertLevel,
+    DeliveryState,
+    FailureKind,
+    MetadataKind,
+    ReasonCode,
+    RunState,
+    Source,
+)
+
+_FAILED_AT = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
+_DUE_AT = datetime(2026, 1, 31, 12, 15, tzinfo=UTC)
+_NOW = datetime(2026, 1, 31, 12, 20, tzinfo=UTC)
+_DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+_DELIVERY_ID = "gordackdelivery-0a1b2c3d4e5f6071"
+_AUDIT_ID = "gordackaudit-0a1b2c3d4e5f6071"
+_EVENT_ID = "gordackevent-0a1b2c3d4e5f6071"
+
+_DECISION = RetryDecisionRecord(
+    delivery_id=_DELIVERY_ID,
+    audit_id=_AUDIT_ID,
+    provider="splunk",
+    source=Source.ACKNOWLEDGEMENT_AUDIT,
+    action=Action.RETRY,
+    reason_code=ReasonCode.DUE,
+    reason=REASONS[ReasonCode.DUE],
+    retry_count=1,
+    max_retry_attempts=3,
+    retry_delay_minutes=15,
+    latest_delivery_id=_DELIVERY_ID,
+    latest_delivery_at=_FAILED_AT,
+    next_retry_at=_DUE_AT,
+    failed_status_codes=[503],
+    attempt_number=2,
+    request_digest=_DIGEST,
+    decision_digest=_DIGEST,
+)
+_PLAN = RetryPlanRecord(
+    retry_plan_id="gordackretry-0a1b2c3d4e5f6071",
+    plan_digest=_DIGEST,
+    generated_at=_NOW,
+    generated_by="nightly-review",
+    alert_level=AlertLevel.CRITICAL,
+    decision_count=1,
+    retryable_count=1,
+    waiting_count=0,
+    suppressed_count=0,
+    max_retry_attempts=3,
+    base_retry_delay_minutes=15,
+    backoff_multiplier=2.0,
+    max_delay_minutes=1440,
+    jitter_ratio=0.0,
+    allow_immediate_retry=False,
+    retry_unknown_outcome=False,
+    source=None,
+    provider=None,
+    controls=list(PLAN_CONTROLS),
+    retry_decisions=[],
+    decisions_next=None,
+)
+_RUN = WorkerRunRecord(
+    run_id="gordackworker-0a1b2c3d4e5f6071",
+    state=RunState.COMPLETED,
+    generated_at=_NOW,
+    generated_by="release_manager",
+    dry_run=True,
+    reason="",
+    aborted_by=None,
+    abort_reason=None,
+    started_at=_NOW,
+    completed_at=_NOW,
+    schedule=WindowRecord(
+        interval_minutes=60,
+        window_start=datetime(2026, 1, 31, 12, 0, tzinfo=UTC),
+        window_end=datetime(2026, 1, 31, 13, 0, tzinfo=UTC),
+        enabled=True,
+        cadence="every_60_minutes",
+    ),
+    summary=RunSummaryRecord(
+        retry_plan_count=1,
+        retryable_count=1,
+        waiting_retry_count=0,
+        suppressed_retry_count=0,
+        selected_retry_count=1,
+        approval_pending_count=0,
+        over_limit_count=0,
+        follow_up_action_count=1,
+        delivered_count=0,
+        failed_count=0,
+        skipped_count=1,
+        unknown_count=0,
+        remaining_count=0,
+    ),
+    retry_plan=_PLAN,
+    selected_retries=[],
+    follow_up_actions=[],
+    controls=list(RUN_CONTROLS),
+)
+_DASHBOARD = WorkerDashboardRecord(
+    generated_at=_NOW,
+    run_count=1,
+    dry_run_count=1,
+    executed_count=0,
+    retryable_count=1,
+    selected_retry_count=1,
+    delivered_count=0,
+    failed_count=0,
+    waiting_count=0,
+    suppressed_count=0,
+    approval_pending_count=1,
+    last_dry_run_at=_NOW,
+    last_executed_at=None,
+    next_scheduled_at=datetime(2026, 1, 31, 12, 30, tzinfo=UTC),
+    alert_level=AlertLevel.CRITICAL,
+    latest=[_RUN],
+)
+_DELIVERY = DeliveryRecord(
+    delivery_id=_DELIVERY_ID,
+    audit_id=_AUDIT_ID,
+    provider="splunk",
+    source=Source.ACKNOWLEDGEMENT_AUDIT,
+    event_id=_EVENT_ID,
+    state=DeliveryState.FAILED,
+    attempt_count=1,
+    failure_count=1,
+    failure_kind=FailureKind.UNAVAILABLE,
+    failed_status_codes=[503],
+    last_attempt_at=_FAILED_AT,
+    last_failed_at=_FAILED_AT,
+    not_before=None,
+    blocked_by=None,
+    due_at=_DUE_AT,
+    delivered_at=None,
+    created_at=_FAILED_AT,
+)
+_LINE = HistoryRow(
+    session_id="gordledger-0a1b2c3d4e5f6071",
+    created_at=_FAILED_AT,
+    signer="release_manager",
+    metadata_kind=MetadataKind.CONNECTOR_DELIVERY,
+    connector_delivery_source=Source.ACKNOWLEDGEMENT_AUDIT,
+    provider="splunk",
+    audit_id=_AUDIT_ID,
+    delivery_id=_DELIVERY_ID,
+    event_id=_EVENT_ID,
+    providers=["splunk"],
+    failed_providers=["splunk"],
+    status_codes=[503],
+    attempt_count=1,
+    delivery_success=False,
+    record={"attempt_number": 1, "outcome": "answered_5xx", "failure_kind": "unavailable", "status_code": 503},
+)
+
+
+def _answer(name: str, record: Any) -> list[OpenApiExample]:
+    return [OpenApiExample(name, value=jsonable(record), response_only=True)]
+
+
+DASHBOARD = _answer("One delivery is due", _DASHBOARD)
+DECISIONS = _answer("Due", _DECISION)
+DELIVERIES = _answer("Failed once", _DELIVERY)
+HISTORY = _answer("An attempt that failed", _LINE)
+PLAN = _answer("One delivery is due", _PLAN)
+PLANS = _answer("A plan", _PLAN)
+RUNS = _answer("A dry run", _RUN)

@@ -1,17 +1,17 @@
 """What the pages count beside the engine's dashboards: pictures, groups, and how far a plan has come."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from django.db.models import Count, Q
-from django.db.models.functions import TruncHour
+from django.db.models import CharField, Count, Prefetch, Q, QuerySet, prefetch_related_objects
+from django.db.models.functions import Cast, Substr
 
 from rollback_audit.console.charts import HourChart, Segment, hour_chart, hours_until, share_bar
 from rollback_audit.console.flow import Progress
 from rollback_audit.engine import queries, standings
-from rollback_audit.models import RetryPlan
+from rollback_audit.models import RetryDecision, RetryPlan
 from rollback_audit.models.deliveries import OPEN
 from rollback_audit.states import (
     Action,
@@ -31,16 +31,17 @@ def outcomes_by_hour(now: datetime) -> HourChart:
     """Settled attempts of the last 24 clock hours, by the hour they began and their outcome."""
     hours = hours_until(now, hours=HOURS)
     counts: dict[datetime, dict[str, int]] = defaultdict(dict)
+    # As text both databases begin a moment alike, and SQLite need not call back into Python for each row.
+    hour = Substr(Cast("started_at", CharField()), 1, len("2026-01-31 23"))
     rows = (
         queries.attempts()
         .filter(started_at__gte=hours[0], outcome__isnull=False)
         .order_by()
-        .annotate(hour=TruncHour("started_at", tzinfo=UTC))
-        .values_list("hour", "outcome")
+        .values_list(hour, "outcome")
         .annotate(count=Count("id"))
     )
-    for hour, outcome, count in rows:
-        counts[hour.astimezone(UTC)][outcome] = count
+    for start, outcome, count in rows:
+        counts[datetime.fromisoformat(start).replace(tzinfo=UTC)][outcome] = count
     return hour_chart(counts, hours=hours, names=[outcome.value for outcome in OUTCOMES])
 
 
@@ -118,13 +119,12 @@ def newest_progress() -> Progress:
 def plan_progress(plan: RetryPlan) -> Progress:
     """How far one plan has come."""
     of_plan = Q(retry_decision__plan=plan)
-    due = queries.decisions().filter(plan=plan, action=Action.RETRY.value)
     approvals = queries.approval_decisions().filter(
         of_plan, approval_state=ApprovalState.APPROVED.value, revoked_at__isnull=True
     )
     asked = queries.approval_plans().filter(retry_plan=plan).first()
     live = queries.runs().filter(retry_plan=plan, dry_run=False, selected_retry_count__gt=0).first()
-    undelivered = due.exclude(delivery__state=DeliveryState.DELIVERED.value).exists()
+    undelivered = _due(plan).exclude(delivery__state=DeliveryState.DELIVERED.value).exists()
     return Progress(
         deliveries=1,
         failures=plan.decision_count,
@@ -158,35 +158,51 @@ def _reviewed(plan: RetryPlan) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """What a live run of a plan would send: `by_connector` adds up to `count`."""
+    """What a live run of a plan would send: `by_connector` adds up to `count`; `approved` is before the limit."""
 
     count: int
     by_connector: Mapping[str, int]
     approved: int
-    without_approval: int
 
 
 def ready_to_send(plan: RetryPlan, *, most: int, now: datetime) -> Ready:
     """Approved, due decisions of a plan, oldest due first, up to `most`."""
     approved = queries.approval_decisions().filter(
-        standings.usable_approvals(now),
-        retry_decision__plan=plan,
-        retry_decision__action=Action.RETRY.value,
-        delivery__state=DeliveryState.FAILED.value,
+        standings.usable_approvals(now), retry_decision__plan=plan, delivery__state=DeliveryState.FAILED.value
     )
-    total = approved.count()
-    names = approved.order_by("retry_decision__next_retry_at", "delivery__delivery_id").values_list(
-        "delivery__provider", flat=True
-    )[:most]
-    by_connector: dict[str, int] = defaultdict(int)
-    for name in names:
-        by_connector[name] += 1
-    open_due = queries.decisions().filter(
-        plan=plan, action=Action.RETRY.value, delivery__state=DeliveryState.FAILED.value
+    oldest_first = approved.order_by("retry_decision__next_retry_at", "delivery__delivery_id", "delivery__provider")
+    by_connector = Counter(oldest_first.values_list("delivery__provider", flat=True)[:most])
+    return Ready(by_connector.total(), dict(sorted(by_connector.items())), approved.count())
+
+
+def due_and_failed(plan: RetryPlan) -> int:
+    """How many deliveries that the plan would retry have still not arrived."""
+    return _due(plan).filter(delivery__state=DeliveryState.FAILED.value).count()
+
+
+def first_decisions(plan: RetryPlan, *, most: int) -> list[RetryDecision]:
+    """Retry before wait before suppress, each with its newest `reviews` and `words` on approval first."""
+    counts = {
+        Action.RETRY: plan.retryable_count,
+        Action.WAIT: plan.waiting_count,
+        Action.SUPPRESS: plan.suppressed_count,
+    }
+    rows: list[RetryDecision] = []
+    for action, count in counts.items():
+        # One query an action: in the order of the plan each stops early, where sorting by action reads it all.
+        wanted = min(count, most - len(rows))
+        rows += _of_plan(plan).filter(action=action.value).order_by("ordinal")[:wanted] if wanted else []
+    prefetch_related_objects(
+        rows,
+        Prefetch("acknowledgements", queries.retry_acknowledgements(), to_attr="reviews"),
+        Prefetch("approval_decisions", queries.approval_decisions(), to_attr="words"),
     )
-    return Ready(
-        count=sum(by_connector.values()),
-        by_connector=dict(sorted(by_connector.items())),
-        approved=total,
-        without_approval=max(open_due.count() - total, 0),
-    )
+    return rows
+
+
+def _of_plan(plan: RetryPlan) -> QuerySet[RetryDecision]:
+    return queries.decisions().filter(plan=plan)
+
+
+def _due(plan: RetryPlan) -> QuerySet[RetryDecision]:
+    return _of_plan(plan).filter(action=Action.RETRY.value)

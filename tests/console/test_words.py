@@ -45,7 +45,11 @@ def test_the_exact_moment_is_kept_beside_it() -> None:
 
 def test_an_id_stays_whole() -> None:
     assert "gordackaudit-" in identity("gordackaudit-0a1b")
-    assert "0a1b" in identity("gordackaudit-0a1b")
+    assert "0a1b-queued" in identity("gordackaudit-0a1b-queued")
+
+
+def test_somebody_elses_id_has_no_prefix_to_hide() -> None:
+    assert ">payments-rollback<" in identity("payments-rollback")
 
 
 def test_what_is_drawn_is_escaped() -> None:

@@ -34,7 +34,7 @@ def fill() -> dict[str, str]:
     Connector.objects.filter(name="datadog").update(
         hold=ConnectorStanding.CREDENTIAL_REFUSED, held_since=factories.now() - timedelta(hours=3)
     )
-    for number in range(90):
+    for number in reversed(range(90)):
         to = receivers[number % 7 % len(receivers)]
         at = factories.now() - timedelta(minutes=13 * number + 7)
         if number % 3:

@@ -1,6 +1,7 @@
 """How the console draws words, moments, ids and numbers. `{% load console %}`."""
 
 import json
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +18,8 @@ from rollback_audit.console import navigation, words
 
 register = template.Library()
 EMPTY = mark_safe('<span class="none" aria-label="none">\N{EN DASH}</span>')
+# Our own ids; a schedule's id is its owner's and is shown whole.
+_PREFIX = re.compile(r"\Agord[a-z]*-")
 _SPANS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
@@ -60,8 +63,8 @@ def identity(value: object) -> SafeString:
     text = str(value or "")
     if not text:
         return EMPTY
-    prefix, dash, rest = text.rpartition("-")
-    return format_html('<span class="id"><span class="prefix">{}{}</span>{}</span>', prefix, dash, rest)
+    prefix = "".join(_PREFIX.findall(text))
+    return format_html('<span class="id"><span class="prefix">{}</span>{}</span>', prefix, text[len(prefix) :])
 
 
 @register.filter

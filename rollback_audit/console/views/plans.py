@@ -2,7 +2,6 @@
 
 from django.conf import settings
 from django.contrib import messages
-from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 from django.views.decorators.http import require_safe
@@ -13,7 +12,6 @@ from rollback_audit.console.forms import MOST_PER_RUN, ExecuteForm, LimitForm, R
 from rollback_audit.engine import approvals, clock, queries, worker
 from rollback_audit.engine import plans as verbs
 from rollback_audit.engine.actors import Actor
-from rollback_audit.models import RetryDecision, RetryPlan
 from rollback_audit.states import Action, Permission, RetryAcknowledgementState
 
 SHOWN = 50
@@ -36,27 +34,13 @@ def plan(request: HttpRequest, actor: Actor, retry_plan_id: str) -> HttpResponse
         steps=walk,
         here=flow.here(walk),
         groups=figures.decision_groups(retry_plan_id),
-        decisions=_first_decisions(row),
+        decisions=figures.first_decisions(row, most=SHOWN),
         unreviewed=due.filter(acknowledgements__isnull=True).exists(),
         approval_plan=queries.approval_plans().filter(retry_plan=row).first(),
         ready=figures.ready_to_send(row, most=MOST_PER_RUN, now=clock.now()),
         runs=queries.runs().filter(retry_plan=row)[:10],
         review_form=ReviewForm(),
     )
-
-
-def _first_decisions(plan: RetryPlan) -> list[RetryDecision]:
-    """The first rows, retry before wait before suppress, each with its newest `reviews` and `words` on approval."""
-    rows = (
-        queries.decisions()
-        .filter(plan=plan)
-        .order_by("action", "ordinal")
-        .prefetch_related(
-            Prefetch("acknowledgements", queries.retry_acknowledgements(), to_attr="reviews"),
-            Prefetch("approval_decisions", queries.approval_decisions(), to_attr="words"),
-        )
-    )
-    return list(rows[:SHOWN])
 
 
 @button("console:plan")
@@ -136,7 +120,8 @@ def execute(request: HttpRequest, actor: Actor, retry_plan_id: str) -> HttpRespo
             )
             messages.success(request, "The run is queued; a worker takes it from here.")
             return SeeOther(reverse("console:run", args=[answer.run.run_id]))
-    return show(request, actor, "console/execute.html", form=form, plan=row, ready=ready)
+    waiting = max(figures.due_and_failed(row) - ready.approved, 0)
+    return show(request, actor, "console/execute.html", form=form, plan=row, ready=ready, waiting=waiting)
 
 
 def _is_as_shown(form: ExecuteForm, ready: figures.Ready) -> bool:

@@ -69,6 +69,11 @@ def load(path: Path | None, *, environ: Mapping[str, str], digest_key: bytes) ->
     return Configuration(settings=MappingProxyType(settings), problems=tuple(problems), sources=reader.sources)
 
 
+def is_name(text: str) -> bool:
+    """Whether a connector may be called so. Digests and ledger lines hold names as they are, so few characters do."""
+    return _NAME.fullmatch(text) is not None
+
+
 def _entries(content: bytes | None, *, suffix: str) -> dict[str, Any]:
     if content is None:
         raise ConfigurationProblem("file", "cannot be read, or is over 1 MiB")
@@ -87,7 +92,7 @@ def _entries(content: bytes | None, *, suffix: str) -> dict[str, Any]:
 
 
 def _connector(name: object, entry: object, *, reader: SourceReader, digest_key: bytes) -> ConnectorSettings:
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not is_name(name):
         raise ConfigurationProblem("name", "must be 1 to 63 of a-z, 0-9, - and _, the first a letter or a digit")
     if not isinstance(entry, dict):
         raise ConfigurationProblem("connector", "must be a table of keys")

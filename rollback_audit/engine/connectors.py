@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings as django_settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from rollback_audit.delivery import config, registry
 from rollback_audit.delivery.client import Client
@@ -60,11 +60,15 @@ def sync() -> None:
     configured = configuration()
     if not _differences(configured, {row.name: row for row in Connector.objects.all()}):
         return
-    with transaction.atomic():
-        rows = {row.name: row for row in Connector.objects.select_for_update().order_by("pk")}
-        now = clock.now()
-        lines = [_apply(name, wanted, rows.get(name), now=now) for name, wanted in _differences(configured, rows)]
-        ledger.append(lines)
+    try:
+        with transaction.atomic():
+            rows = {row.name: row for row in Connector.objects.select_for_update().order_by("pk")}
+            now = clock.now()
+            lines = [_apply(name, wanted, rows.get(name), now=now) for name, wanted in _differences(configured, rows)]
+            ledger.append(lines)
+    except IntegrityError:
+        # No lock covers a row that is not there yet: another process met the new connector first, and wrote it.
+        sync()
 
 
 def test(*, actor: Actor, name: str, timeout_seconds: float = 10.0) -> ConnectorTestRecord:  # noqa: PT028
@@ -200,7 +204,8 @@ def _wanted(configured: config.Configuration) -> dict[str, dict[str, Any]]:
             "problem": "",
         }
     for problem in configured.problems:
-        if problem.connector is not None:
+        # What is no name gets no row: `cavra check` tells of it, and nothing can be delivered to it.
+        if problem.connector is not None and config.is_name(problem.connector):
             wanted[problem.connector] = {
                 "config_digest": _NO_DIGEST,
                 "configuration": ConnectorStanding.MISCONFIGURED.value,

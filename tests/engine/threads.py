@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import Barrier
 from typing import TypeVar
 
 from django.db import connections
@@ -29,6 +30,12 @@ def meanwhile(work: Callable[[], T]) -> Iterator[Future[T]]:
 
 def at_once(work: Callable[[], T], *, times: int) -> list[T]:
     """What `work` returned on each of as many threads, all running at the same time."""
+    ready = Barrier(times)
+
+    def together() -> T:
+        ready.wait(timeout=_LONGEST_SECONDS)
+        return work()
+
     with ThreadPoolExecutor(max_workers=times) as pool:
-        futures = [pool.submit(_with_own_connection, work) for _ in range(times)]
+        futures = [pool.submit(_with_own_connection, together) for _ in range(times)]
         return [future.result(timeout=_LONGEST_SECONDS) for future in futures]

@@ -115,8 +115,8 @@ def _sqlite_settings(address: SqliteAddress, *, test_folder: Path) -> dict[str, 
                 "PRAGMA foreign_keys=ON;"
                 # Without it REPLACE deletes a row and passes the ledger's delete trigger.
                 "PRAGMA recursive_triggers=ON;"
-                # 32 MiB of pages in memory and 40 MiB of log between checkpoints: a drain writes to random pages, and with
-                # SQLite's 2 and 4 MiB it reads and writes each of them many times over.
+                # 32 MiB of pages in memory and 40 MiB of log between checkpoints: a drain writes to random pages, and
+                # with SQLite's 2 and 4 MiB it reads and writes each of them many times over.
                 "PRAGMA cache_size=-32000;"
                 "PRAGMA wal_autocheckpoint=10000;"
             ),

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from django.conf import settings
 
 from rollback_audit.engine import drain as draining
+from rollback_audit.engine import schedules
 from rollback_audit.engine import sweep as sweeping
 
 logger = logging.getLogger(__name__)
@@ -23,7 +24,11 @@ def sweep() -> None:
     _carry_out("sweep", lambda: sweeping.sweep(should_stop=_deadline()))
 
 
-def _carry_out(verb: str, work: Callable[[], None]) -> None:
+def run_schedules() -> None:
+    _carry_out("run_schedules", schedules.run_due)
+
+
+def _carry_out(verb: str, work: Callable[[], object]) -> None:
     try:
         work()
     except Exception:

@@ -27,8 +27,8 @@ def find(program: str) -> Path | None:
 
 
 @contextmanager
-def server() -> Iterator[str]:
-    """The URL of a running server's empty database. Durability is off: what it holds is thrown away."""
+def server(*, durable: bool = False) -> Iterator[str]:
+    """The URL of a running server's empty database, thrown away afterwards. `durable` syncs commits to disk."""
     initdb, postgres = find("initdb"), find("postgres")
     if initdb is None or postgres is None:
         raise FileNotFoundError("no PostgreSQL server is installed")
@@ -42,7 +42,7 @@ def server() -> Iterator[str]:
     data = folder / "data"
     _run_as(user, initdb, *f"-D {data} -U cavra --pwfile {password_file} -A scram-sha-256 -E UTF8 -N".split()).wait()
     options = {
-        "fsync": "off",
+        "fsync": "on" if durable else "off",
         "listen_addresses": "127.0.0.1",
         "max_connections": "200",
         "port": str(port),

@@ -324,23 +324,19 @@ def line(
     kind: MetadataKind, claim: Claim, *, at: datetime, settlement: Settlement[Claim] | None = None
 ) -> tuple[object, ...]:
     """The ledger line of a claim's attempt (an EvidenceEntry row); with a settlement, of how it ended."""
+    run, ended = claim.run, settlement
     facts = AttemptFacts(
-        event_id=claim.event_id,
-        delivery_id=claim.delivery_id,
-        audit_id=claim.audit_id,
-        provider=claim.provider,
-        source=claim.source,
-        attempt_number=claim.attempt_number,
-        fence=claim.fence,
-        started_at=claim.started_at,
-        settled_at=at if settlement else None,
-        outcome=settlement.outcome if settlement else None,
-        failure_kind=settlement.failure_kind if settlement else None,
-        status_code=settlement.status_code if settlement else None,
-        retry_after_seconds=settlement.retry_after_seconds if settlement else None,
-        duration_ms=settlement.duration_ms if settlement else None,
-        run_id=claim.run.run_id if claim.run else None,
-        approval_decision_id=claim.run.approval_decision_id if claim.run else None,
+        claim.event_id,
+        claim.delivery_id,
+        claim.audit_id,
+        claim.provider,
+        claim.source,
+        claim.attempt_number,
+        claim.fence,
+        claim.started_at,
+        *((at, ended.outcome, ended.failure_kind, ended.status_code) if ended else (None, None, None, None)),
+        *((ended.retry_after_seconds, ended.duration_ms) if ended else (None, None)),
+        *((run.run_id, run.approval_decision_id) if run else (None, None)),
     )
     return attempt_line(kind, facts, signer=claim.actor, at=at)
 

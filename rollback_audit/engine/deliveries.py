@@ -348,7 +348,9 @@ def _first_claim(plan: DeliveryPlan, connector: Connector, *, actor: Actor, now:
 
 
 def _outcome(prepared: Prepared) -> PackageDelivery:
-    tries = DeliveryAttempt.objects.filter(delivery__plan=prepared.plan, number=1).select_related(*_ATTEMPT_RELATIONS)
+    tries = DeliveryAttempt.objects.filter(delivery__delivery_id=prepared.plan.delivery_id, number=1).select_related(
+        *_ATTEMPT_RELATIONS
+    )
     records = [present.attempt(row) for row in tries.order_by("pk")]
     ids = [attempt_entry_id(MetadataKind.CONNECTOR_DELIVERY, item.event_id, item.attempt_number) for item in records]
     lines = ledger.find(ids)

@@ -8,6 +8,7 @@ own making; the one free text, the actor's name, is encoded as JSON.
 import hashlib
 import json
 from datetime import datetime
+from functools import cache
 from typing import NamedTuple
 
 from rollback_audit.engine import bulk
@@ -86,7 +87,7 @@ def attempt_line(kind: MetadataKind, facts: AttemptFacts, *, signer: str, at: da
         f'"failed_providers":{provider if success is False else "[]"},"metadata_kind":"{kind}","product":"{PRODUCT}",'
         f'"provider":"{facts.provider}","providers":{provider},"record":{_attempt_record(facts)},"schedule_id":null,'
         f'"schema_version":"{METADATA_SCHEMA_VERSION}","session_id":"{entry_id}",'
-        f'"signer":{json.dumps(signer, ensure_ascii=False)},'
+        f'"signer":{_name(signer)},'
         f'"status_codes":[{"" if facts.status_code is None else facts.status_code}]}}'
     )
     return _entry(facts, entry_id=entry_id, kind=kind, at=at, signer=signer, success=success, body=body)
@@ -104,7 +105,7 @@ def execution_line(facts: ExecutionFacts, *, at: datetime) -> tuple[object, ...]
         f'"metadata_kind":"{MetadataKind.EXECUTION_RECORD}","product":"{PRODUCT}","provider":"{facts.provider}",'
         f'"providers":null,"record":{_execution_record(record_id, facts)},"schedule_id":null,'
         f'"schema_version":"{METADATA_SCHEMA_VERSION}","session_id":"{record_id}",'
-        f'"signer":{json.dumps(facts.executed_by, ensure_ascii=False)},"status_codes":null}}'
+        f'"signer":{_name(facts.executed_by)},"status_codes":null}}'
     )
     return _entry(
         facts,
@@ -118,6 +119,11 @@ def execution_line(facts: ExecutionFacts, *, at: datetime) -> tuple[object, ...]
 
 
 _WORD = {None: "null", True: "true", False: "false"}
+
+
+@cache
+def _name(actor: str) -> str:
+    return json.dumps(actor, ensure_ascii=False)
 
 
 def _number(value: int | None) -> str:
@@ -153,7 +159,7 @@ def _execution_record(record_id: str, facts: ExecutionFacts) -> str:
         f'"delivery_id":"{facts.delivery_id}","delivery_metadata_id":{_text(facts.delivery_metadata_id)},'
         f'"delivery_success":{_WORD[facts.status is ResultState.DELIVERED]},'
         f'"executed_at":"{facts.executed_at.isoformat()}",'
-        f'"executed_by":{json.dumps(facts.executed_by, ensure_ascii=False)},'
+        f'"executed_by":{_name(facts.executed_by)},'
     )
     tail = (
         f'"execution_id":"{record_id}","execution_status":"{facts.status}","provider":"{facts.provider}",'

@@ -82,9 +82,11 @@ class ApprovalDecision(models.Model):
     A later word on the same decision revokes it. The attempt that spends it points here, once (see DeliveryAttempt).
     """
 
-    approval_decision_id = models.CharField(max_length=64, unique=True)
+    approval_decision_id = models.CharField(max_length=64)
     approval_plan = models.ForeignKey(ApprovalPlan, on_delete=models.PROTECT, related_name="decisions")
-    retry_decision = models.ForeignKey(RetryDecision, on_delete=models.PROTECT, related_name="approval_decisions")
+    retry_decision = models.ForeignKey(
+        RetryDecision, on_delete=models.PROTECT, related_name="approval_decisions", db_index=False
+    )
     delivery = models.ForeignKey(Delivery, on_delete=models.PROTECT, related_name="approval_decisions")
     approval_state = models.CharField(max_length=16, choices=choices(ApprovalState))
     plan_digest = models.CharField(max_length=64)
@@ -93,7 +95,7 @@ class ApprovalDecision(models.Model):
     external_ref = models.CharField(max_length=200, blank=True)
     notes = models.TextField(blank=True)
     approved_by = models.CharField(max_length=128)
-    approver = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    approver = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False)
     decided_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     consumed_at = models.DateTimeField(null=True, blank=True)
@@ -103,6 +105,7 @@ class ApprovalDecision(models.Model):
         default_permissions = ()
         ordering: ClassVar = ["-id"]
         constraints: ClassVar[list[BaseConstraint]] = [
+            models.UniqueConstraint(fields=["approval_decision_id"], name="approval_once"),
             # One live approval for one decision on one delivery. The run looks it up through this index.
             models.UniqueConstraint(
                 fields=["delivery", "decision_digest"],

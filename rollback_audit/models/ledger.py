@@ -2,6 +2,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.constraints import BaseConstraint
 
 from rollback_audit.models.constraints import choices
 from rollback_audit.states import MetadataKind
@@ -13,7 +14,7 @@ class EvidenceEntry(models.Model):
     `body` is the exact history row in RFC 8785 form; the other columns repeat parts of it so that it can be found.
     """
 
-    entry_id = models.CharField(max_length=64, unique=True)
+    entry_id = models.CharField(max_length=64)
     metadata_kind = models.CharField(max_length=96, choices=choices(MetadataKind))
     created_at = models.DateTimeField()
     actor = models.CharField(max_length=150)
@@ -32,6 +33,9 @@ class EvidenceEntry(models.Model):
         default_permissions = ()
         ordering: ClassVar = ["-id"]
         verbose_name_plural = "evidence entries"
+        constraints: ClassVar[list[BaseConstraint]] = [
+            models.UniqueConstraint(fields=["entry_id"], name="entry_once"),
+        ]
         indexes: ClassVar = [
             # History filtered by kind, audit, delivery or schedule, newest first.
             models.Index(fields=["metadata_kind", "id"], name="entry_by_kind"),

@@ -38,7 +38,7 @@ class DeliveryPlan(models.Model):
     `event` is the canonical JSON that goes on the wire, `event_digest` its SHA-256; a retry sends the same bytes.
     """
 
-    delivery_id = models.CharField(max_length=64, unique=True)
+    delivery_id = models.CharField(max_length=64)
     package = models.ForeignKey(EvidencePackage, on_delete=models.PROTECT, related_name="delivery_plans")
     event = models.TextField()
     event_digest = models.CharField(max_length=64)
@@ -54,6 +54,9 @@ class DeliveryPlan(models.Model):
     class Meta:
         default_permissions = ()
         ordering: ClassVar = ["-id"]
+        constraints: ClassVar[list[BaseConstraint]] = [
+            models.UniqueConstraint(fields=["delivery_id"], name="delivery_plan_once"),
+        ]
 
     def __str__(self) -> str:
         return self.delivery_id

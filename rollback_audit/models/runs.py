@@ -117,7 +117,7 @@ class WorkerResult(models.Model):
     run = models.ForeignKey(WorkerRun, on_delete=models.PROTECT, related_name="results", db_index=False)
     ordinal = models.PositiveIntegerField()
     decision = models.ForeignKey(RetryDecision, on_delete=models.PROTECT, related_name="results", db_index=False)
-    delivery = models.ForeignKey(Delivery, on_delete=models.PROTECT, related_name="results")
+    delivery = models.ForeignKey(Delivery, on_delete=models.PROTECT, related_name="results", db_index=False)
     approval = models.ForeignKey(
         ApprovalDecision, on_delete=models.PROTECT, null=True, blank=True, related_name="results", db_index=False
     )

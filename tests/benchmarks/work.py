@@ -91,15 +91,15 @@ def live_drain(count: int) -> Figures:
     """Execute `count` approved retries, in runs of at most 10,000, everything recorded."""
     owner = _person("owner", Role.PLATFORM_OWNER)
     plan = RetryPlan.objects.order_by("-pk")[0]
-    request = worker.RunRequest(
-        dry_run=False,
-        reason="Benchmark.",
-        retry_plan_id=plan.retry_plan_id,
-        plan_digest=plan.plan_digest,
-        max_retry_deliveries=_RUN_LIMIT,
-    )
     seconds, delivered = 0.0, 0
     while delivered < count:
+        request = worker.RunRequest(
+            dry_run=False,
+            reason="Benchmark.",
+            retry_plan_id=plan.retry_plan_id,
+            plan_digest=plan.plan_digest,
+            max_retry_deliveries=min(_RUN_LIMIT, count - delivered),
+        )
         run_id = worker.start_run(actor=owner, request=request).run.run_id
         took, _ = _timed(lambda run_id=run_id: drain(run_id))  # type: ignore[misc]
         seconds += took

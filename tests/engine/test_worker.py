@@ -51,9 +51,13 @@ _sockets: list[str] = []
 
 
 def _watch(event: str, _arguments: tuple[object, ...]) -> None:
-    # The receiver opens sockets too, on threads of its own.
-    if event in {"socket.__new__", "socket.connect"} and threading.get_ident() in _watched_thread:
+    # The receiver opens sockets too, on threads of its own; ours opens them on the watched one or on a wire of its own.
+    if event in {"socket.__new__", "socket.connect"} and _watched_thread and _is_ours(threading.current_thread()):
         _sockets.append(event)
+
+
+def _is_ours(thread: threading.Thread) -> bool:
+    return thread.ident in _watched_thread or thread.name == "wire"
 
 
 # An audit hook stays for the life of the process; it looks only while a thread is being watched.

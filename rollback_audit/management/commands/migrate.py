@@ -9,6 +9,7 @@ from django_q.models import Schedule
 from rollback_audit.engine import roles, schedules
 
 _SWEEP = "cavra-sweep"
+_DRY_RUN = "cavra-dry-run"
 
 
 class Command(DjangoMigrate):
@@ -24,6 +25,15 @@ class Command(DjangoMigrate):
 def install_schedules() -> None:
     """Install ours by name, twice without harm; any other schedule is left alone."""
     schedules.install(interval_minutes=settings.CAVRA_DRY_RUN_MINUTES)
+    Schedule.objects.update_or_create(
+        name=_DRY_RUN,
+        defaults={
+            "func": "rollback_audit.tasks.run_schedules",
+            "schedule_type": Schedule.MINUTES,
+            "minutes": settings.CAVRA_DRY_RUN_MINUTES,
+            "repeats": -1,
+        },
+    )
     # Beside the sweeper in every worker process: the queue finds work even where that one is busy with a long run.
     Schedule.objects.update_or_create(
         name=_SWEEP,

@@ -1,0 +1,171 @@
+"""`python -m tests.benchmarks [--small] [sqlite|postgresql ...]`: measure and write the tables of docs/benchmarks.md.
+
+Every figure is a median of pairs: ours, then the least that could do it, in turn, on the same database and receiver.
+`--small` takes about a minute, prints the tables and writes nothing.
+"""
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cavra_site import keys, sqlite
+from tests import postgres
+from tests.benchmarks.receiver import nginx
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "benchmarks.md"
+_BEGIN, _END = "<!-- figures -->", "<!-- /figures -->"
+_DELAY_SECONDS = 0.02
+_SIGNING_SECRET = "whsec_" + "A" * 32
+
+Figures = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    deliveries: int
+    failed: int
+    retries: int
+    pairs: int
+
+
+FULL = Scale(deliveries=1_000_000, failed=100_000, retries=20_000, pairs=5)
+SMALL = Scale(deliveries=20_000, failed=2_000, retries=1_000, pairs=3)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Medians of ours and of the least, and of the ratios pair by pair. Seconds."""
+
+    name: str
+    ours: float
+    least: float
+    ratio: float
+    mebibytes: float
+
+    @classmethod
+    def of(cls, name: str, pairs: list[tuple[Figures, Figures]]) -> "Pair":
+        return cls(
+            name=name,
+            ours=statistics.median(ours["seconds"] for ours, _ in pairs),
+            least=statistics.median(least["seconds"] for _, least in pairs),
+            ratio=statistics.median(ours["seconds"] / least["seconds"] for ours, least in pairs),
+            mebibytes=max(ours["mebibytes"] for ours, _ in pairs),
+        )
+
+
+def main(words: list[str]) -> None:
+    scale = SMALL if "--small" in words else FULL
+    names = [word for word in words if not word.startswith("-")] or ["sqlite", "postgresql"]
+    plans, drains = [], []
+    for name in names:
+        plans.append(_planning(name, scale))
+        drains.append(_draining(name, scale))
+    text = _report(scale, plans, drains)
+    sys.stdout.write(text)
+    if scale is FULL and len(names) > 1:
+        before, _, rest = DOCUMENT.read_text().partition(_BEGIN)
+        DOCUMENT.write_text(f"{before}{_BEGIN}\n{text}{_END}{rest.partition(_END)[2]}")
+
+
+def _planning(name: str, scale: Scale) -> Pair:
+    with _home(name, port=9) as environment:
+        _work(environment, "prepare", scale.deliveries, scale.failed)
+        pairs = [(_work(environment, "plan"), _work(environment, "bare-plan")) for _ in range(scale.pairs)]
+    return Pair.of(name, pairs)
+
+
+def _draining(name: str, scale: Scale) -> Pair:
+    with nginx(delay_seconds=_DELAY_SECONDS) as port, _home(name, port=port) as environment:
+        total = scale.retries * scale.pairs
+        _work(environment, "prepare", total, total)
+        _work(environment, "approve")
+        pairs = [
+            (_work(environment, "drain", scale.retries), _work(environment, "bare-post", scale.retries, port))
+            for _ in range(scale.pairs)
+        ]
+    return Pair.of(name, pairs)
+
+
+@contextmanager
+def _home(name: str, *, port: int) -> Iterator[dict[str, str]]:
+    """The environment of a fresh state folder with one webhook connector, on a database of its own."""
+    with tempfile.TemporaryDirectory(prefix="cavra-bench-") as folder:
+        home = Path(folder)
+        keys.ensure(home / "secret_key")
+        (home / "signing_secret").write_text(_SIGNING_SECRET)
+        connector = {
+            "url": f"http://127.0.0.1:{port}/hook",
+            "secret_file": str(home / "signing_secret"),
+            "allow_networks": ["127.0.0.0/8"],
+            "allow_ports": [port],
+            "allow_plain_http": True,
+        }
+        (home / "connectors.json").write_text(json.dumps({"connectors": {"webhook": connector}}))
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("CAVRA_")} | {
+            "DJANGO_SETTINGS_MODULE": "cavra_site.settings",
+            "CAVRA_HOME": folder,
+            "CAVRA_CONNECTOR_CONFIG": str(home / "connectors.json"),
+        }
+        if name == "sqlite":
+            yield environment
+            return
+        with postgres.server(durable=True) as url:
+            yield environment | {"CAVRA_DATABASE_URL": url}
+
+
+def _work(environment: dict[str, str], *words: str | int) -> Figures:
+    command = [sys.executable, "-m", "tests.benchmarks.work", *(str(word) for word in words)]
+    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    figures: Figures = json.loads(done.stdout.splitlines()[-1])
+    sys.stderr.write(f"{' '.join(str(word) for word in words)}: {figures}\n")
+    return figures
+
+
+def _report(scale: Scale, plans: list[Pair], drains: list[Pair]) -> str:
+    lines = [
+        f"Measured on {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}, "
+        f"SQLite {'.'.join(str(part) for part in sqlite.library_version())}, {_postgresql_version()}; "
+        f"medians of {scale.pairs} pairs.",
+        "",
+        f"**P1** Plan {scale.failed:,} failed deliveries among {scale.deliveries:,}",
+        "",
+        "| database | ours | one bare INSERT … SELECT | ratio (goal ≤ 3) | peak memory (goal ≤ 200 MiB) |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row.name} | {row.ours:.2f} s | {row.least:.2f} s | {row.ratio:.2f} | {row.mebibytes:.0f} MiB |"
+        for row in plans
+    ]
+    lines += [
+        "",
+        f"**P2** Live drain of {scale.retries:,} approved retries, receiver of 20 ms, 256 in flight, all recorded",
+        "",
+        "| database | ours | bare pycurl-multi loop | share of its rate (goal ≥ 0.7) | peak memory |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row.name} | {row.ours:.2f} s ({scale.retries / row.ours:,.0f}/s) | {row.least:.2f} s "
+        f"({scale.retries / row.least:,.0f}/s) | {1 / row.ratio:.2f} | {row.mebibytes:.0f} MiB |"
+        for row in drains
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _postgresql_version() -> str:
+    program = postgres.find("postgres")
+    if program is None:
+        return "no PostgreSQL"
+    words = subprocess.run([str(program), "--version"], check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+    return f"PostgreSQL {words[2]}"
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

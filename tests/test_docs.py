@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import runpy
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -82,6 +83,11 @@ def test_every_role_is_shown_with_what_it_adds() -> None:
         added = set(re.findall(r"`(\w+)`", SECTIONS["Role"].rows[role.value]))
         assert added == {word.value for word in ROLE_PERMISSIONS[role] - before}
         before = ROLE_PERMISSIONS[role]
+
+
+def test_the_diagram_is_what_its_source_draws() -> None:
+    source = runpy.run_path(str(DOCS / "diagrams" / "draw.py"))
+    assert source["DRAWING"].read_text(encoding="utf-8") == source["svg"]()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

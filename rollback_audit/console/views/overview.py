@@ -40,7 +40,7 @@ def overview(request: HttpRequest, actor: Actor) -> HttpResponse:
         actor,
         "console/overview.html",
         worker=worker,
-        cards=_cards(worker),
+        cards=[*_delivery_cards(worker), *_loop_cards(worker)],
         steps=flow.steps(figures.newest_progress()),
         newest_plan=queries.plans().first(),
         outcomes=figures.outcomes_by_hour(now),
@@ -50,7 +50,7 @@ def overview(request: HttpRequest, actor: Actor) -> HttpResponse:
     )
 
 
-def _cards(worker: WorkerDashboardRecord) -> list[Card]:
+def _delivery_cards(worker: WorkerDashboardRecord) -> list[Card]:
     failed = queries.deliveries().filter(state=DeliveryState.FAILED.value).count()
     return [
         Card(
@@ -85,6 +85,11 @@ def _cards(worker: WorkerDashboardRecord) -> list[Card]:
             _list("delivery", state="failed"),
             "bad" if failed else "",
         ),
+    ]
+
+
+def _loop_cards(worker: WorkerDashboardRecord) -> list[Card]:
+    return [
         Card(
             _("Audit retry plans"),
             queries.plans().count(),

@@ -11,7 +11,7 @@ from django.db.models.functions import Cast, Substr
 from rollback_audit.console.charts import HourChart, Segment, hour_chart, hours_until, share_bar
 from rollback_audit.console.flow import Progress
 from rollback_audit.engine import queries, standings
-from rollback_audit.models import RetryDecision, RetryPlan
+from rollback_audit.models import RetryDecision, RetryPlan, WorkerRun
 from rollback_audit.models.deliveries import OPEN
 from rollback_audit.states import (
     Action,
@@ -24,6 +24,7 @@ from rollback_audit.states import (
 )
 
 HOURS = 24
+_UNFINISHED = [RunState.QUEUED.value, RunState.RUNNING.value]
 OUTCOMES = (Outcome.CONFIRMED, Outcome.REFUSED, Outcome.ANSWERED_5XX, Outcome.NOT_SENT, Outcome.UNKNOWN)
 
 
@@ -135,7 +136,7 @@ def plan_progress(plan: RetryPlan) -> Progress:
         review_skipped=asked is not None and not asked.require_retry_ack,
         approved=approvals.values("retry_decision").distinct().count(),
         begun=live is not None,
-        executed=live is not None and live.state not in {RunState.QUEUED, RunState.RUNNING},
+        executed=live is not None and live.state not in _UNFINISHED,
         delivered=plan.retryable_count > 0 and not undelivered,
     )
 
@@ -173,6 +174,11 @@ def ready_to_send(plan: RetryPlan, *, most: int, now: datetime) -> Ready:
     oldest_first = approved.order_by("retry_decision__next_retry_at", "delivery__delivery_id", "delivery__provider")
     by_connector = Counter(oldest_first.values_list("delivery__provider", flat=True)[:most])
     return Ready(by_connector.total(), dict(sorted(by_connector.items())), approved.count())
+
+
+def live_run_under_way(plan: RetryPlan) -> WorkerRun | None:
+    """A live run of the plan that has not finished: until it has, nobody can say what another one would send."""
+    return queries.runs().filter(retry_plan=plan, dry_run=False, state__in=_UNFINISHED).first()
 
 
 def due_and_failed(plan: RetryPlan) -> int:

@@ -186,6 +186,8 @@ def test_a_live_run_wants_a_reason_and_the_number_that_was_shown(signed_in: Sign
     assert not WorkerRun.objects.exists()
     assert "queued" in press(client, "execute", plan.retry_plan_id, **sent)
     run = WorkerRun.objects.get()
+    assert "under way" in client.get(address).content.decode()
+    assert client.post(address, sent).status_code == 400
     assert (run.dry_run, run.reason, run.selected_retry_count, run.state) == (False, "Recovered.", 2, RunState.QUEUED)
 
 

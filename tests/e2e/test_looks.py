@@ -12,7 +12,8 @@ from playwright.sync_api import Page
 
 from rollback_audit.engine import approvals, plans, worker
 from rollback_audit.engine.actors import Actor, actor_for
-from rollback_audit.models import Connector, WorkerRun
+from rollback_audit.models import Connector
+from rollback_audit.records.plans import RetryPlanRecord
 from rollback_audit.states import ConnectorStanding, DeliveryState, FailureKind, Role
 from tests import factories
 from tests.console.test_pages import LISTS
@@ -20,6 +21,8 @@ from tests.e2e.conftest import ARTIFACTS, Windows
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MODELS = {name: f"admin:rollback_audit_{name}_changelist" for name in LISTS}
+# What README.md and docs/console.md show of the full, light console: as one sees it, not the whole length.
+PICTURES = frozenset({"overview", "plan", "execute", "delivery"})
 FAILURES: tuple[dict[str, object], ...] = (
     {},
     {"kind": FailureKind.RATE_LIMITED, "status_code": 429},
@@ -52,29 +55,39 @@ def fill() -> dict[str, str]:
 
 
 def _govern() -> dict[str, str]:
-    maker = _actor("rita", Role.RELEASE_MANAGER)
-    other = _actor("paul", Role.PLATFORM_OWNER)
+    """A live run under way, and a newer plan that is reviewed, approved and waits to be executed."""
+    maker, other = _actor("rita", Role.RELEASE_MANAGER), _actor("paul", Role.PLATFORM_OWNER)
+    live_run_id = _live_run(maker, other)
     plan, _ = plans.plan_retry(actor=maker)
-    of_plan = worker.RunRequest(retry_plan_id=plan.retry_plan_id, plan_digest=plan.plan_digest, max_retry_deliveries=20)
-    dry = worker.start_run(actor=maker, request=of_plan)
+    dry = worker.start_run(actor=maker, request=_run_of(plan))
     due = [item for item in plan.retry_decisions if item.action == "retry"]
     for item in due[:12]:
         key = approvals.DecisionKey(item.delivery_id, item.audit_id, item.provider)
         approvals.acknowledge_retry(actor=maker, retry_plan_id=plan.retry_plan_id, key=key)
     asked, _ = approvals.request_approval(actor=maker, retry_plan_id=plan.retry_plan_id)
     approvals.decide(actor=other, approval_plan_id=asked.approval_plan_id)
-    live = replace(of_plan, dry_run=False, reason="The receiver has recovered.", max_retry_deliveries=5)
-    run = worker.start_run(actor=other, request=live)
     return {
         "plan": reverse("console:plan", args=[plan.retry_plan_id]),
         "execute": reverse("console:execute", args=[plan.retry_plan_id]),
         "approval-plan": reverse("console:approval-plan", args=[asked.approval_plan_id]),
         "dry-run": reverse("console:run", args=[dry.run.run_id]),
-        "live-run": reverse("console:run", args=[run.run.run_id]),
+        "live-run": reverse("console:run", args=[live_run_id]),
         "delivery": reverse("console:delivery", args=[due[0].delivery_id]),
         "package": reverse("admin:rollback_audit_evidencepackage_record", args=[due[0].audit_id]),
-        "ledger-line": reverse("admin:rollback_audit_evidenceentry_record", args=[WorkerRun.objects.first().run_id]),  # type: ignore[union-attr]
+        "ledger-line": reverse("admin:rollback_audit_evidenceentry_record", args=[dry.run.run_id]),
     }
+
+
+def _live_run(maker: Actor, other: Actor) -> str:
+    plan, _ = plans.plan_retry(actor=maker, provider="siem")
+    asked, _ = approvals.request_approval(actor=maker, retry_plan_id=plan.retry_plan_id, require_retry_ack=False)
+    approvals.decide(actor=other, approval_plan_id=asked.approval_plan_id)
+    request = replace(_run_of(plan), dry_run=False, reason="The receiver has recovered.")
+    return worker.start_run(actor=other, request=request).run.run_id
+
+
+def _run_of(plan: RetryPlanRecord) -> worker.RunRequest:
+    return worker.RunRequest(retry_plan_id=plan.retry_plan_id, plan_digest=plan.plan_digest, max_retry_deliveries=20)
 
 
 def _actor(name: str, role: Role) -> Actor:
@@ -118,6 +131,8 @@ def test_every_page_is_fit_to_be_seen(
     for name, address in pages.items():
         page = window.open(address)
         page.screenshot(path=folder / f"{name}.png", full_page=True)
+        if name in PICTURES:
+            page.screenshot(path=folder / f"{name}-picture.png")
         overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         wrong += [f"{name}: {overflow} px wider than the window"] if overflow > 0 else []
         if width == 1280:

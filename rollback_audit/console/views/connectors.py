@@ -17,7 +17,7 @@ from rollback_audit.errors import UnknownRecord
 @require_safe
 @page
 def connector(request: HttpRequest, actor: Actor, name: str) -> HttpResponse:
-    row = queries.connectors().filter(name=name.replace("\0", "")).first()
+    row = queries.connectors().filter(name=name).first()
     if row is None:
         raise UnknownRecord("No connector with this name.")
     backlog = next(item for item in figures.backlog_by_connector(clock.now()) if item.name == row.name)

@@ -40,7 +40,7 @@ def new_schedule(request: HttpRequest, actor: Actor) -> HttpResponseBase:
 
 @page
 def schedule(request: HttpRequest, actor: Actor, schedule_id: str) -> HttpResponseBase:
-    row = queries.schedules().filter(schedule_id=schedule_id.replace("\0", "")).first()
+    row = queries.schedules().filter(schedule_id=schedule_id).first()
     if row is None:
         raise UnknownRecord("No drill schedule with this id.")
     stored = {name: getattr(row, name) for name in FIELDS}
@@ -94,7 +94,7 @@ def acknowledge(request: HttpRequest, actor: Actor, route_id: str) -> HttpRespon
 
 
 def _route(route_id: str) -> DrillRoute:
-    row = queries.routes().filter(route_id=route_id.replace("\0", "")).first()
+    row = queries.routes().filter(route_id=route_id).first()
     if row is None:
         raise UnknownRecord("No route with this id.")
     return row

@@ -12,6 +12,7 @@ from rollback_audit.console.forms import MOST_PER_RUN, ExecuteForm, LimitForm, R
 from rollback_audit.engine import approvals, clock, queries, worker
 from rollback_audit.engine import plans as verbs
 from rollback_audit.engine.actors import Actor
+from rollback_audit.models import WorkerRun
 from rollback_audit.states import Action, Permission, RetryAcknowledgementState
 
 SHOWN = 50
@@ -106,7 +107,8 @@ def execute(request: HttpRequest, actor: Actor, retry_plan_id: str) -> HttpRespo
     row = verbs.find_plan(retry_plan_id)
     form = ExecuteForm(request.POST if request.method == "POST" else None)
     ready = figures.ready_to_send(row, most=_most(request), now=clock.now())
-    if form.is_bound and form.is_valid() and _is_as_shown(form, ready):
+    under_way = figures.live_run_under_way(row)
+    if form.is_bound and form.is_valid() and _is_as_shown(form, ready, under_way):
         with Refusals(form):
             answer = worker.start_run(
                 actor=actor,
@@ -121,11 +123,20 @@ def execute(request: HttpRequest, actor: Actor, retry_plan_id: str) -> HttpRespo
             messages.success(request, "The run is queued; a worker takes it from here.")
             return SeeOther(reverse("console:run", args=[answer.run.run_id]))
     waiting = max(figures.due_and_failed(row) - ready.approved, 0)
-    return show(request, actor, "console/execute.html", form=form, plan=row, ready=ready, waiting=waiting)
+    return show(
+        request,
+        actor,
+        "console/execute.html",
+        form=form,
+        plan=row,
+        ready=ready,
+        waiting=waiting,
+        under_way=under_way,
+    )
 
 
-def _is_as_shown(form: ExecuteForm, ready: figures.Ready) -> bool:
-    if form.cleaned_data["expected"] == ready.count > 0:
+def _is_as_shown(form: ExecuteForm, ready: figures.Ready, under_way: WorkerRun | None) -> bool:
+    if form.cleaned_data["expected"] == ready.count > 0 and under_way is None:
         return True
     form.add_error(None, "What is approved has changed since this page was shown. Look again, then confirm.")
     return False

@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 
 from tests.api.doors import ABORT, PATCH, POSTS, WRITES, A, B, Door, World
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 _PLAN, _RUN, _REVIEW, _ASK, _DECIDE, _AUDIT, _SCHEDULE, _NOTIFY, _WORD, _BULK, _PACKAGE = POSTS
 
@@ -226,37 +226,34 @@ def test_bad_values_are_refused_by_name_and_store_nothing(door: Door, world: Wor
     assert _rows() == before
 
 
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [
-        (b"{", 400),
-        (b"[]", 400),
-        (b"null", 400),
-        (b'"text"', 400),
-        (b"7", 400),
-        (b"\xff\xfe{}", 400),
-        (b'{"a": NaN}', 400),
-        (b'{"a": Infinity}', 400),
-        (b'{"a": -Infinity}', 400),
-        (b'{"a": 1, "a": 1}', 400),
-        (b'{"a": {"b": 1, "b": 2}}', 400),
-        (b"{'a': 1}", 400),
-        (b'{"a": ' + b"1" * 5000 + b"}", 400),
-        (b'{"a": ' + b"[" * 21 + b"]" * 21 + b"}", 400),
-        (b'{"a": ' * 100_000 + b"1" + b"}" * 100_000, 400),
-        (b'{"generated_by": "' + b"x" * 1024 * 1024 + b'"}', 413),
-        (b"\xef\xbb\xbf{}", 400),
-    ],
-    ids=lambda value: repr(value)[:30],
-)
+_NO_OBJECTS = [
+    b"{",
+    b"[]",
+    b"null",
+    b'"text"',
+    b"7",
+    b"\xff\xfe{}",
+    b"\xef\xbb\xbf{}",
+    b'{"a": NaN}',
+    b'{"a": Infinity}',
+    b'{"a": -Infinity}',
+    b'{"a": 1, "a": 1}',
+    b'{"a": {"b": 1, "b": 2}}',
+    b"{'a': 1}",
+    b'{"a": ' + b"1" * 5000 + b"}",
+    b'{"a": ' + b"[" * 21 + b"]" * 21 + b"}",
+    b'{"a": ' * 100_000 + b"1" + b"}" * 100_000,
+]
+_TOO_LARGE = b'{"generated_by": "' + b"x" * 1024 * 1024 + b'"}'
+
+
 @pytest.mark.parametrize("door", WRITES, ids=str)
-def test_what_is_no_json_object_is_refused(
-    door: Door, body: bytes, status: int, world: World, owner: APIClient
-) -> None:
+def test_what_is_no_json_object_is_refused(door: Door, world: World, owner: APIClient) -> None:
     before = _rows()
-    answer = owner.generic(door.method, door.at(world), body, content_type="application/json")
-    assert answer.status_code == status
-    assert set(answer.json()) == {"detail", "code"}
+    for body, status in [*((body, 400) for body in _NO_OBJECTS), (_TOO_LARGE, 413)]:
+        answer = owner.generic(door.method, door.at(world), body, content_type="application/json")
+        assert answer.status_code == status, body[:30]
+        assert set(answer.json()) == {"detail", "code"}
     assert _rows() == before
 
 

@@ -116,7 +116,7 @@ def test_the_examples_of_answers_are_as_described(description: dict[str, Any]) -
     assert found == 7
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db
 @pytest.mark.parametrize("door", DESCRIBED, ids=str)
 def test_every_answer_is_as_described(door: Door, world: World, owner: APIClient, description: dict[str, Any]) -> None:
     body = door.body(world)
@@ -130,7 +130,7 @@ def test_every_answer_is_as_described(door: Door, world: World, owner: APIClient
         conform(refused.json(), operation["responses"]["400"]["content"]["application/json"]["schema"], description)
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db
 def test_a_live_run_is_answered_as_described(live_run: str, owner: APIClient, description: dict[str, Any]) -> None:
     answer = owner.post(f"{A}/worker-run", {"execute": True, "reason": "A test."})
     assert answer.status_code == 202
@@ -140,7 +140,7 @@ def test_a_live_run_is_answered_as_described(live_run: str, owner: APIClient, de
     assert "Location" in operation["responses"]["202"]["headers"]
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db
 def test_it_is_served_to_whoever_may_look(owner: APIClient, description: dict[str, Any]) -> None:
     answer = owner.get(f"{ROOT}/openapi.json")
     assert answer.status_code == 200

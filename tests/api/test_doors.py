@@ -13,7 +13,7 @@ from rollback_audit.states import ROLE_PERMISSIONS, Role
 from tests.api.conftest import ClientFor
 from tests.api.doors import ABORT, DOORS, POSTS, READS, WRITES, A, B, Door, World
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 every_door = pytest.mark.parametrize("door", DOORS, ids=str)
 every_write = pytest.mark.parametrize("door", WRITES, ids=str)
@@ -30,7 +30,9 @@ def test_it_works_for_whoever_may_with_and_without_a_trailing_slash(door: Door, 
     answer = ask(owner, door, world)
     assert answer.status_code == door.status, answer.content
     assert answer["Content-Type"] == "application/json"
+    assert answer["Cache-Control"] == "no-store"
     if door.method == "GET":
+        assert owner.head(door.at(world)).status_code == 200
         assert owner.get(f"{door.at(world)}/").json().keys() == answer.json().keys()
 
 

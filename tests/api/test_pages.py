@@ -12,7 +12,7 @@ from rollback_audit.models import EvidenceEntry
 from rollback_audit.states import MetadataKind
 from tests.api.doors import A, B, World
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 def write_lines(count: int, *, audit_id: str = "gordackaudit-1") -> None:

@@ -41,7 +41,7 @@ class Body(serializers.Serializer[Any]):
             if not isinstance(data, Mapping) or not isinstance(detail, dict):
                 raise
             names = {name: alias for alias, name in self.ALIASES.items() if alias in data and name not in data}
-            raise ValidationError({names.get(name, name): why for name, why in detail.items()}) from None
+            raise ValidationError({names.get(str(name), str(name)): why for name, why in detail.items()}) from None
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if not isinstance(data, Mapping):

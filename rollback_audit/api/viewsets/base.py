@@ -68,6 +68,12 @@ class EvidenceViewSet(GenericViewSet[Any]):
         check_query(request.query_params, known=self.query_names())
         parsers.bound(request)
 
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Evidence is for whoever asked: no cache on the way keeps it."""
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        answer["Cache-Control"] = "no-store"
+        return answer
+
     def query_names(self) -> set[str]:
         """The query parameters of the current action: only lists have any."""
         if self.action != "list":

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 import pytest
+from django.apps import apps
 
 from cavra_site import env
 from rollback_audit import states
@@ -24,6 +25,8 @@ ENUMERATIONS = {
 HEADING = re.compile(r"^#+ .*\(`(\w+)`\)$")
 ROW = re.compile(r"^\| `([^`]+)` \|(.*)\|$")
 MOVE = re.compile(r"^ +(\w+) --> (\w+)(?:: .+)?$")
+MODULE = re.compile(r"`((?:\w+/)+\w+\.py)`")
+MODEL = re.compile(r"`([A-Z]\w+)`")
 LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)(?:#[^)\s]*)?\)")
 
 
@@ -85,9 +88,21 @@ def test_every_role_is_shown_with_what_it_adds() -> None:
         before = ROLE_PERMISSIONS[role]
 
 
+def test_architecture_says_of_every_table_what_it_is_for() -> None:
+    text = (DOCS / "architecture.md").read_text(encoding="utf-8").split("## What each table is for")[1]
+    assert set(MODEL.findall(text)) == {model.__name__ for model in apps.get_app_config("rollback_audit").get_models()}
+
+
 def test_the_diagram_is_what_its_source_draws() -> None:
     source = runpy.run_path(str(DOCS / "diagrams" / "draw.py"))
     assert source["DRAWING"].read_text(encoding="utf-8") == source["svg"]()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_module_that_is_named_is_there(page: Path) -> None:
+    roots = [env.BASE_DIR, env.BASE_DIR / "rollback_audit"]
+    named = MODULE.findall(page.read_text(encoding="utf-8"))
+    assert [name for name in named if not any((root / name).exists() for root in roots)] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -2,29 +2,32 @@
 
 Lines are never changed or deleted, so what was counted once stays counted, and only what came since is counted anew.
 But an id is handed out before its transaction commits: a line below the newest one may still appear. So a count is kept
-only up to an id that was the newest longer ago than any transaction of ours lasts.
+only up to a line that is older than any transaction of ours lasts.
 """
 
 import threading
 import time
 from collections import OrderedDict
+from datetime import timedelta
 from typing import NamedTuple
 
-from django.db.models import Max, QuerySet
+from django.db.models import QuerySet
 
+from rollback_audit.engine import clock
 from rollback_audit.models import EvidenceEntry
 
-LONGEST_TRANSACTION_SECONDS = 15 * 60
+# Twice the longest transaction: a line's moment is that of its transaction's beginning.
+SETTLED_AFTER = timedelta(minutes=30)
+FRESH_SECONDS = 60.0
 _MOST_KEPT = 256
 
 
 class _Kept(NamedTuple):
-    """`total` lines match up to the id `settled`; `seen` was the newest id at `seen_at` (time.monotonic)."""
+    """`total` lines match up to the id `settled`, as was found at `at` (time.monotonic)."""
 
     settled: int
     total: int
-    seen: int
-    seen_at: float
+    at: float
 
 
 _kept: OrderedDict[object, _Kept] = OrderedDict()
@@ -33,19 +36,39 @@ _lock = threading.Lock()
 
 def of_ledger(queryset: QuerySet[EvidenceEntry]) -> int:
     """The number of lines in `queryset`, now."""
-    name = queryset.order_by().query.sql_with_params()
+    queryset = queryset.order_by()
+    name = queryset.query.sql_with_params()
     with _lock:
-        kept = _kept.get(name)
-    newest = EvidenceEntry.objects.aggregate(newest=Max("id"))["newest"] or 0
-    if kept is None or newest < kept.seen:
-        # Nothing is known of it yet, or the database is another one: a backup was put back.
-        kept = _Kept(0, 0, newest, time.monotonic())
-    elif time.monotonic() - kept.seen_at > LONGEST_TRANSACTION_SECONDS:
-        count = queryset.filter(id__gt=kept.settled, id__lte=kept.seen).count()
-        kept = _Kept(kept.seen, kept.total + count, newest, time.monotonic())
-    with _lock:
-        _kept[name] = kept
-        _kept.move_to_end(name)
-        while len(_kept) > _MOST_KEPT:
-            _kept.popitem(last=False)
+        kept = _kept.get(name, _Kept(0, 0, -FRESH_SECONDS))
+    if time.monotonic() - kept.at >= FRESH_SECONDS:
+        kept = _moved_on(kept, queryset)
+        with _lock:
+            _kept[name] = kept
+            _kept.move_to_end(name)
+            while len(_kept) > _MOST_KEPT:
+                _kept.popitem(last=False)
     return kept.total + queryset.filter(id__gt=kept.settled).count()
+
+
+def _moved_on(kept: _Kept, queryset: QuerySet[EvidenceEntry]) -> _Kept:
+    settled = _settled_id()
+    if settled < kept.settled:
+        # Another database than before: a backup was put back.
+        kept = _Kept(0, 0, 0.0)
+    came = queryset.filter(id__gt=kept.settled, id__lte=settled).count()
+    return _Kept(settled, kept.total + came, time.monotonic())
+
+
+def _settled_id() -> int:
+    """The id below which no line can appear any more. Found by halving, since ids and moments rise together."""
+    horizon = clock.now() - SETTLED_AFTER
+    lines = EvidenceEntry.objects.order_by("id").values_list("created_at", flat=True)
+    low, high = 0, EvidenceEntry.objects.order_by("-id").values_list("id", flat=True).first() or 0
+    while low < high:
+        middle = (low + high + 1) // 2
+        created_at = lines.filter(id__gte=middle).first()
+        if created_at is not None and created_at < horizon:
+            low = middle
+        else:
+            high = middle - 1
+    return low

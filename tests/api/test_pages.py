@@ -1,5 +1,6 @@
 """Lists: filters, totals and pages that hold still while rows arrive."""
 
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,8 +16,8 @@ from tests.api.doors import A, B, World
 pytestmark = pytest.mark.django_db
 
 
-def write_lines(count: int, *, audit_id: str = "gordackaudit-1") -> None:
-    now = clock.now()
+def write_lines(count: int, *, audit_id: str = "gordackaudit-1", age: timedelta = timedelta()) -> None:
+    now = clock.now() - age
     ledger.append(
         ledger.row(
             MetadataKind.AUDIT_PACKAGE,
@@ -172,14 +173,29 @@ def test_parts_of_a_record_are_lists_too(part: str, query: str, count: int, owne
 def test_a_total_counts_only_what_came_since_and_stays_true(
     owner: APIClient, django_assert_num_queries: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now = 0.0
+    now = totals.time.monotonic()
     monkeypatch.setattr(totals.time, "monotonic", lambda: now)
-    write_lines(10)
-    assert totals.of_ledger(queries.history()) == 10
-    now = totals.LONGEST_TRANSACTION_SECONDS + 1.0
+    write_lines(10, age=totals.SETTLED_AFTER + timedelta(seconds=1))
+    oldest_unsettled = EvidenceEntry.objects.latest("id").pk + 1
     write_lines(3)
     assert totals.of_ledger(queries.history()) == 13
     (kept,) = totals._kept.values()
-    assert (kept.total, kept.settled) == (10, EvidenceEntry.objects.order_by("id")[9].pk)
+    assert (kept.total, kept.settled) == (10, oldest_unsettled - 1)
     write_lines(2)
+    with django_assert_num_queries(1) as counted:
+        assert totals.of_ledger(queries.history()) == 15
+    assert f'"id" > {oldest_unsettled - 1}' in counted[0]["sql"]
+    tomorrow = clock.now() + timedelta(days=1)
+    monkeypatch.setattr(totals.clock, "now", lambda: tomorrow)
+    now += totals.FRESH_SECONDS
     assert totals.of_ledger(queries.history()) == 15
+    (kept,) = totals._kept.values()
+    assert kept.total == 15
+
+
+def test_a_total_is_counted_anew_when_a_backup_is_put_back(owner: APIClient) -> None:
+    write_lines(10, age=timedelta(hours=1))
+    assert totals.of_ledger(queries.history()) == 10
+    (name,) = totals._kept
+    totals._kept[name] = totals._Kept(settled=10**9, total=10**9, at=-totals.FRESH_SECONDS)
+    assert totals.of_ledger(queries.history()) == 10

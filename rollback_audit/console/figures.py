@@ -106,10 +106,14 @@ def decision_groups(retry_plan_id: str) -> list[DecisionGroup]:
     return sorted(groups, key=lambda group: (order.index(group.action), -group.count))
 
 
-def newest_progress() -> Progress:
+def newest_plan() -> RetryPlan | None:
+    """The newest plan that a person made: the recurring dry run makes plans of its own and takes nothing further."""
+    return queries.plans().filter(maker__isnull=False).first()
+
+
+def newest_progress(plan: RetryPlan | None) -> Progress:
     """How far the newest plan has come; a plan that is done with counts no more once something else has failed."""
     failures = queries.deliveries().filter(OPEN).exists()
-    plan = queries.plans().first()
     progress = plan_progress(plan) if plan else Progress()
     spent = progress.delivered or not progress.due
     if plan is None or (failures and spent):

@@ -6,8 +6,9 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from rollback_audit.console import flow
 from rollback_audit.engine import approvals, plans, worker
-from rollback_audit.engine.actors import Actor, actor_for
+from rollback_audit.engine.actors import SYSTEM, Actor, actor_for
 from rollback_audit.models import (
     ApprovalDecision,
     ApprovalPlan,
@@ -262,3 +263,12 @@ def test_an_unknown_id_is_a_calm_404(signed_in: SignedIn, name: str, key: str) -
     answer = signed_in("ada", Role.AUDITOR).get(reverse(f"console:{name}", args=[key]))
     assert answer.status_code == 404
     assert "Nothing was changed" in answer.content.decode()
+
+
+def test_the_recurring_dry_run_does_not_move_the_overview_back(signed_in: SignedIn, plan: RetryPlanRecord) -> None:
+    client = signed_in("omar", Role.PLATFORM_OWNER)
+    approved(plan, by=actor_for(factories.person("olga", Role.PLATFORM_OWNER)))
+    press(signed_in("rita", Role.RELEASE_MANAGER), "dry-run", plan.retry_plan_id)
+    worker.start_run(actor=SYSTEM, request=worker.RunRequest())
+    steps = client.get(reverse("console:overview")).context["steps"]
+    assert flow.here(steps) == "Execute"

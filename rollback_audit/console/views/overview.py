@@ -33,7 +33,7 @@ class Card:
 @require_safe
 @page
 def overview(request: HttpRequest, actor: Actor) -> HttpResponse:
-    now = clock.now()
+    now, plan = clock.now(), figures.newest_plan()
     worker = dashboards.worker_dashboard(actor=actor)
     return show(
         request,
@@ -41,8 +41,8 @@ def overview(request: HttpRequest, actor: Actor) -> HttpResponse:
         "console/overview.html",
         worker=worker,
         cards=[*_delivery_cards(worker), *_loop_cards(worker)],
-        steps=flow.steps(figures.newest_progress()),
-        newest_plan=queries.plans().first(),
+        steps=flow.steps(figures.newest_progress(plan)),
+        newest_plan=plan,
         outcomes=figures.outcomes_by_hour(now),
         backlog=figures.backlog_by_connector(now),
         runs=queries.runs()[:LATEST],

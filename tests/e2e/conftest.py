@@ -96,10 +96,13 @@ def windows(browser: Browser, live_server: LiveServer) -> Iterator[Windows]:
     """Opens a window of its own for each person. A test ends with no complaint of any browser."""
     opened: list[Window] = []
 
-    def open_window(name: str = "", role: Role | None = None, *, scheme: str = "light", width: int = 1280) -> Window:
+    def open_window(
+        name: str = "", role: Role | None = None, *, scheme: str = "light", width: int = 1280, scripts: bool = True
+    ) -> Window:
         context = browser.new_context(
             color_scheme=scheme,  # type: ignore[arg-type]
             viewport={"width": width, "height": 900},
+            java_script_enabled=scripts,
         )
         window = Window(context.new_page(), live_server.url)
         window.page.on("console", lambda said: window.complaints.append(said.text) if said.type == "error" else None)

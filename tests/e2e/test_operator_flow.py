@@ -95,3 +95,27 @@ def test_a_failed_delivery_is_delivered_by_two_people(
         assert len({arrival.headers["webhook-id"] for arrival in tries}) == 1
         assert tries[0].body == tries[1].body
         assert rita.complaints == omar.complaints == []
+
+
+def test_buttons_work_without_scripts(windows: Windows, configure: Callable[..., None]) -> None:
+    with RecordingReceiver(Reply(status=503)) as receiver:
+        configure(siem=receiver.port)
+        window = windows("rita", Role.PLATFORM_OWNER, scripts=False)
+        window.press("Deliver Ack Audit")
+        assert "1 of 1 connectors did not confirm it" in window.page.inner_text("main")
+        window.open("/console/")
+        window.press("Run Audit Worker")
+        assert "Nothing was sent" in window.page.inner_text("main")
+        window.press("Sign out")
+        assert window.page.inner_text("h1") == "Signed out"
+
+
+def test_the_keyboard_alone_reaches_the_content_and_the_first_button(windows: Windows) -> None:
+    window = windows("rita", Role.PLATFORM_OWNER)
+    page = window.page
+    page.keyboard.press("Tab")
+    skip = page.get_by_role("link", name="Skip to content")
+    assert skip.is_visible()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.get_by_role("button", name="Deliver Ack Audit").evaluate("button => button === document.activeElement")

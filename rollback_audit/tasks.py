@@ -10,7 +10,7 @@ from collections.abc import Callable
 from django.conf import settings
 
 from rollback_audit.engine import drain as draining
-from rollback_audit.engine import schedules
+from rollback_audit.engine import idempotency, schedules
 from rollback_audit.engine import sweep as sweeping
 
 logger = logging.getLogger(__name__)
@@ -26,6 +26,7 @@ def sweep() -> None:
 
 def run_schedules() -> None:
     _carry_out("run_schedules", schedules.run_due)
+    _carry_out("forget_idempotency_keys", idempotency.forget)
 
 
 def _carry_out(verb: str, work: Callable[[], object]) -> None:

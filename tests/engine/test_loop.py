@@ -14,7 +14,7 @@ from rollback_audit.models import Delivery, DeliveryAttempt, EvidenceEntry
 from rollback_audit.states import Action, MetadataKind, ReasonCode, Role, RunState
 from tests.receivers import RecordingReceiver, Reply
 
-from .conftest import People
+from tests.engine.conftest import People
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -52,7 +52,10 @@ def test_a_failed_delivery_is_planned_approved_executed_and_delivered_once(
     live = worker.start_run(
         actor=owner,
         request=RunRequest(
-            dry_run=False, reason="The receiver is back.", retry_plan_id=plan.retry_plan_id, plan_digest=plan.plan_digest
+            dry_run=False,
+            reason="The receiver is back.",
+            retry_plan_id=plan.retry_plan_id,
+            plan_digest=plan.plan_digest,
         ),
     )
     assert live.run.state is RunState.QUEUED

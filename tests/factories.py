@@ -11,6 +11,7 @@ from typing import Any
 from django.contrib.auth.models import User
 
 from rollback_audit.engine import roles
+from rollback_audit.ids import new_id
 from rollback_audit.models import (
     Connector,
     Delivery,
@@ -47,7 +48,7 @@ def digest(text: str) -> str:
 
 
 def opaque(prefix: str) -> str:
-    return f"{prefix}-{secrets.token_hex(8)}"
+    return new_id(prefix)
 
 
 def person(name: str, role: Role | None) -> User:

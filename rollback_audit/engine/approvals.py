@@ -4,7 +4,6 @@ An approval names the plan's and the decision's digest and what would be sent. I
 expires, and a later word on the same decision takes it back. Whoever made the plan cannot approve it.
 """
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +17,7 @@ from rollback_audit.engine import clock, ledger, plans, present
 from rollback_audit.engine.actors import Actor
 from rollback_audit.engine.labels import label
 from rollback_audit.errors import InvalidInput, NotAllowed, StateForbids, UnknownRecord
+from rollback_audit.ids import new_id
 from rollback_audit.models import (
     ApprovalDecision,
     ApprovalPlan,
@@ -80,7 +80,7 @@ def acknowledge_retry(
     decision = _decision(plans.find_plan(retry_plan_id), key)
     with transaction.atomic():
         row = RetryAcknowledgement.objects.create(
-            retry_acknowledgement_id=f"gordackretryack-{secrets.token_hex(8)}",
+            retry_acknowledgement_id=new_id("gordackretryack"),
             decision=decision,
             acknowledgement_state=acknowledgement_state,
             external_ref=check_text("external_ref", external_ref, 200),
@@ -122,7 +122,7 @@ def request_approval(
             raise StateForbids("This plan has no decision that is due for retry.", code="nothing_to_approve")
         actions = [_entry_action(item, require_retry_ack=require_retry_ack) for item in due]
         row = ApprovalPlan.objects.create(
-            approval_plan_id=f"gordackapproval-{secrets.token_hex(8)}",
+            approval_plan_id=new_id("gordackapproval"),
             retry_plan=plan,
             require_retry_ack=require_retry_ack,
             entry_count=len(due),
@@ -351,7 +351,7 @@ def _store(
     _revoke([entry.decision for entry in entries], now=now)
     decisions = [
         ApprovalDecision(
-            approval_decision_id=f"gordackapprove-{secrets.token_hex(8)}",
+            approval_decision_id=new_id("gordackapprove"),
             approval_plan=row,
             retry_decision=entry.decision,
             delivery=entry.decision.delivery,

@@ -20,6 +20,7 @@ from rollback_audit.delivery.contract import ConnectorSettings, Envelope, Send, 
 from rollback_audit.engine import clock, ledger
 from rollback_audit.engine.actors import SYSTEM, Actor
 from rollback_audit.errors import StateForbids, UnknownRecord
+from rollback_audit.ids import new_id
 from rollback_audit.models import Connector
 from rollback_audit.records.connectors import ConnectorRecord, ConnectorTestRecord
 from rollback_audit.records.history import HistoryRow
@@ -165,7 +166,7 @@ def _end_hold(row: Connector, *, actor: Actor, reason: str) -> None:
 
 def _send_test(settings: ConnectorSettings, *, timeout_seconds: float) -> Settlement[str]:
     now = clock.now()
-    event_id = f"gordtest-{secrets.token_hex(8)}"
+    event_id = new_id("gordtest")
     event = {"event_type": TEST_EVENT_TYPE, "summary": {"event_id": event_id, "sent_at": now.isoformat()}, "routes": []}
     envelope = Envelope(
         event=ledger.canonical_text(event).encode(),

@@ -1,7 +1,6 @@
 """First deliveries: a package to each selected connector, tried once, here and now. Every later try is the worker's."""
 
 import hashlib
-import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from rollback_audit.engine.labels import label
 from rollback_audit.engine.lines import attempt_entry_id
 from rollback_audit.engine.packages import AuditFilters
 from rollback_audit.errors import InvalidInput, UnknownRecord
+from rollback_audit.ids import new_id
 from rollback_audit.models import Connector, Delivery, DeliveryAttempt, DeliveryPlan, EvidencePackage
 from rollback_audit.records.deliveries import (
     AttemptRecord,
@@ -266,7 +266,7 @@ def _store_plan(
     terms: Terms,
     now: datetime,
 ) -> DeliveryPlan:
-    delivery_id = f"gordackdelivery-{secrets.token_hex(8)}"
+    delivery_id = new_id("gordackdelivery")
     summary = {
         **event["summary"],
         "delivery_id": delivery_id,
@@ -316,7 +316,7 @@ def _first_claim(plan: DeliveryPlan, connector: Connector, *, actor: Actor, now:
         provider=connector.name,
         source=plan.package.source,
         event_digest=plan.event_digest,
-        event_id=f"gordackevent-{secrets.token_hex(8)}",
+        event_id=new_id("gordackevent"),
         state=DeliveryState.SENDING,
         attempt_count=1,
         last_attempt_at=now,

@@ -1,6 +1,5 @@
 """What comes in: drill schedules, their notifications, and people's words on the routes those made."""
 
-import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -20,6 +19,7 @@ from rollback_audit.engine.drill_input import (
 from rollback_audit.engine.labels import label
 from rollback_audit.engine.notifications import NotificationAnswer, deliver_notifications
 from rollback_audit.errors import InvalidInput, StateForbids, UnknownRecord
+from rollback_audit.ids import new_id
 from rollback_audit.models import DrillAcknowledgement, DrillRoute, DrillSchedule
 from rollback_audit.records.drills import DrillAcknowledgementRecord, DrillScheduleRecord
 from rollback_audit.records.history import HistoryRow
@@ -163,7 +163,7 @@ def _store(words: Iterable[tuple[RouteWord, DrillRoute]], *, actor: Actor, by: s
     now = clock.now()
     rows = [
         DrillAcknowledgement(
-            acknowledgement_id=f"gordack-{secrets.token_hex(8)}",
+            acknowledgement_id=new_id("gordack"),
             route=route,
             acknowledgement_state=word.acknowledgement_state.value,
             external_ref=word.external_ref,

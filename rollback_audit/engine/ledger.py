@@ -1,7 +1,6 @@
 """The evidence ledger: what each change of state leaves behind, inserted in the same transaction."""
 
 import json
-import secrets
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from typing import Any
 from django.db import connection
 
 from rollback_audit.engine import bulk
+from rollback_audit.ids import new_id
 from rollback_audit.models import EvidenceEntry
 from rollback_audit.records.history import HistoryRow
 from rollback_audit.states import MetadataKind
@@ -36,7 +36,7 @@ COLUMNS = (
 
 def new_entry_id() -> str:
     """A fresh session id."""
-    return f"{_PREFIX}-{secrets.token_hex(8)}"
+    return new_id(_PREFIX)
 
 
 def jsonable(value: Any) -> Any:  # noqa: PLR0911 - one return for each type

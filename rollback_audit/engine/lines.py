@@ -12,7 +12,6 @@ from functools import cache
 from typing import NamedTuple
 
 from rollback_audit.engine import bulk
-from rollback_audit.planning.digest import short_id
 from rollback_audit.states import (
     METADATA_SCHEMA_VERSION,
     PRODUCT,
@@ -64,14 +63,22 @@ class ExecutionFacts(NamedTuple):
     delivery_metadata_id: str | None
 
 
+_WORDS = {
+    MetadataKind.ATTEMPT_SENDING: "sending",
+    MetadataKind.CONNECTOR_DELIVERY: "settled",
+    MetadataKind.POSSIBLE_DUPLICATE: "notice",
+    MetadataKind.LATE_RESULT: "late",
+}
+
+
 def attempt_entry_id(kind: MetadataKind, event_id: str, attempt_number: int) -> str:
     """The id of an attempt's line. Derived, so that the database refuses to record the same thing twice."""
-    return short_id("gordledger", f"{kind}\n{event_id}\n{attempt_number}".encode())
+    return f"{event_id}-{attempt_number}-{_WORDS[kind]}"
 
 
 def execution_id(run_id: str, ordinal: int) -> str:
     """The id of a live result's execution record."""
-    return short_id("gordackretryexec", f"{run_id}\n{ordinal}".encode())
+    return f"gordackretryexec-{run_id.rpartition('-')[2]}-{ordinal}"
 
 
 def attempt_line(kind: MetadataKind, facts: AttemptFacts, *, signer: str, at: datetime) -> tuple[object, ...]:

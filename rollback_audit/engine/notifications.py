@@ -1,6 +1,5 @@
 """Drill notifications: which schedules want a word now, the routes that ask for it, and their delivery."""
 
-import secrets
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from rollback_audit.engine.actors import Actor
 from rollback_audit.engine.drill_input import find_schedule, known_providers
 from rollback_audit.engine.labels import label
 from rollback_audit.errors import InvalidInput
+from rollback_audit.ids import new_id
 from rollback_audit.models import Connector, DrillRoute, DrillSchedule, EvidencePackage, NotificationPlan
 from rollback_audit.planning import drills
 from rollback_audit.planning.drills import DrillCategory
@@ -135,7 +135,7 @@ def _store(
         if only is None or name in only
     ]
     plan = NotificationPlan.objects.create(
-        plan_id=f"gordnotify-{secrets.token_hex(8)}",
+        plan_id=new_id("gordnotify"),
         generated_by=by,
         actor=actor.name,
         route_count=len(pairs),
@@ -149,7 +149,7 @@ def _store(
 
 def _route(plan: NotificationPlan, schedule: DrillSchedule, provider: str, category: DrillCategory) -> DrillRoute:
     return DrillRoute(
-        route_id=f"gordroute-{secrets.token_hex(8)}",
+        route_id=new_id("gordroute"),
         plan=plan,
         schedule=schedule,
         provider=provider,
@@ -193,7 +193,7 @@ def _groups(routes: Sequence[DrillRouteRecord]) -> list[_Group]:
 
 def _package(plan: NotificationPlanRecord, group: _Group, *, actor: Actor) -> EvidencePackage:
     categories = [DrillCategory(route.category) for route in group.routes]
-    audit_id = f"gordnotice-{secrets.token_hex(8)}"
+    audit_id = new_id("gordnotice")
     return packages.store(
         actor=actor,
         source=Source.DRILL_NOTIFICATION,

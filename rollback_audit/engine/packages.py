@@ -1,7 +1,6 @@
 """Acknowledgement audit packages: which drills were answered, by whom, and which still wait."""
 
 import hashlib
-import secrets
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -12,6 +11,7 @@ from django.db.models import Exists, Max, OuterRef, QuerySet, Subquery
 from rollback_audit.engine import clock, ledger, present_drills
 from rollback_audit.engine.actors import Actor
 from rollback_audit.engine.labels import label
+from rollback_audit.ids import new_id
 from rollback_audit.models import DrillAcknowledgement, DrillRoute, EvidencePackage
 from rollback_audit.planning import packages as rules
 from rollback_audit.planning.packages import RouteStanding
@@ -49,7 +49,7 @@ def build_audit_package(
     rows = _matching(filters)
     standings = [standing(row) for row in rows]
     record = AuditPackageRecord(
-        audit_id=f"{AUDIT_PREFIX}-{secrets.token_hex(8)}",
+        audit_id=new_id(AUDIT_PREFIX),
         generated_at=at,
         generated_by=label("generated_by", generated_by, actor=actor),
         filters={name: value for name, value in asdict(filters).items() if value},

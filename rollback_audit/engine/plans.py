@@ -4,7 +4,6 @@ Facts are streamed in the order of delivery keys and decisions written in bulk, 
 and the digest is computed while streaming.
 """
 
-import secrets
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
@@ -17,6 +16,7 @@ from rollback_audit.engine import bulk, clock, connectors, ledger, present
 from rollback_audit.engine.actors import Actor
 from rollback_audit.engine.labels import label
 from rollback_audit.errors import InvalidInput, UnknownRecord
+from rollback_audit.ids import new_id
 from rollback_audit.models import Connector, Delivery, RetryDecision, RetryPlan
 from rollback_audit.planning.digest import PlanDigest, bind, policy_digest
 from rollback_audit.planning.facts import DEFAULT_POLICY, ConnectorFacts, DeliveryFacts, RetryPolicy
@@ -97,7 +97,7 @@ def build_plan(
     _check_filters(source=source, provider=provider)
     now = clock.now()
     plan = RetryPlan.objects.create(
-        retry_plan_id=f"gordackretry-{secrets.token_hex(8)}",
+        retry_plan_id=new_id("gordackretry"),
         plan_digest="",
         policy=policy._asdict(),
         policy_digest=policy_digest(policy),

@@ -5,7 +5,6 @@ its own record. A live run is queued with its selection in one transaction; any 
 (engine/drain.py).
 """
 
-import secrets
 import time
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +16,7 @@ from rollback_audit.engine.actors import Actor
 from rollback_audit.engine.labels import label
 from rollback_audit.engine.runs import RunAnswer
 from rollback_audit.errors import InvalidInput, StateForbids
+from rollback_audit.ids import new_id
 from rollback_audit.models import (
     ApprovalDecision,
     Delivery,
@@ -184,7 +184,7 @@ def _create(
     now = clock.now()
     window = schedule_window(now, interval_minutes=request.interval_minutes)
     return WorkerRun.objects.create(
-        run_id=f"gordackworker-{secrets.token_hex(8)}",
+        run_id=new_id("gordackworker"),
         state=RunState.QUEUED,
         dry_run=request.dry_run,
         reason=reason,

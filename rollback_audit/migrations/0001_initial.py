@@ -7,7 +7,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -16,717 +15,1738 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Access',
+            name="Access",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
             ],
             options={
-                'permissions': [('view_evidence', 'view evidence'), ('plan_retry', 'plan retry'), ('review_retry', 'review retry'), ('acknowledge_drill', 'acknowledge drill'), ('deliver_evidence', 'deliver evidence'), ('run_dry', 'run dry'), ('request_approval', 'request approval'), ('approve_retry', 'approve retry'), ('execute_retry', 'execute retry'), ('edit_connectors', 'edit connectors'), ('edit_schedules', 'edit schedules')],
-                'managed': False,
-                'default_permissions': (),
+                "permissions": [
+                    ("view_evidence", "view evidence"),
+                    ("plan_retry", "plan retry"),
+                    ("review_retry", "review retry"),
+                    ("acknowledge_drill", "acknowledge drill"),
+                    ("deliver_evidence", "deliver evidence"),
+                    ("run_dry", "run dry"),
+                    ("request_approval", "request approval"),
+                    ("approve_retry", "approve retry"),
+                    ("execute_retry", "execute retry"),
+                    ("edit_connectors", "edit connectors"),
+                    ("edit_schedules", "edit schedules"),
+                ],
+                "managed": False,
+                "default_permissions": (),
             },
         ),
         migrations.CreateModel(
-            name='ApprovalPlan',
+            name="ApprovalPlan",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('approval_plan_id', models.CharField(max_length=64, unique=True)),
-                ('require_retry_ack', models.BooleanField()),
-                ('entry_count', models.PositiveIntegerField()),
-                ('approval_required_count', models.PositiveIntegerField()),
-                ('generated_by', models.CharField(max_length=128)),
-                ('actor', models.CharField(max_length=150)),
-                ('generated_at', models.DateTimeField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("approval_plan_id", models.CharField(max_length=64, unique=True)),
+                ("require_retry_ack", models.BooleanField()),
+                ("entry_count", models.PositiveIntegerField()),
+                ("approval_required_count", models.PositiveIntegerField()),
+                ("generated_by", models.CharField(max_length=128)),
+                ("actor", models.CharField(max_length=150)),
+                ("generated_at", models.DateTimeField()),
             ],
             options={
-                'ordering': ['-id'],
-                'default_permissions': (),
+                "ordering": ["-id"],
+                "default_permissions": (),
             },
         ),
         migrations.CreateModel(
-            name='DeliveryPlan',
+            name="DeliveryPlan",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('delivery_id', models.CharField(max_length=64)),
-                ('event', models.TextField()),
-                ('event_digest', models.CharField(max_length=64)),
-                ('event_type', models.CharField(max_length=128)),
-                ('selected_providers', models.JSONField(default=list)),
-                ('cadence', models.CharField(max_length=64)),
-                ('schedule_ref', models.CharField(blank=True, max_length=128)),
-                ('next_delivery_at', models.DateTimeField(blank=True, null=True)),
-                ('generated_by', models.CharField(max_length=128)),
-                ('actor', models.CharField(max_length=150)),
-                ('created_at', models.DateTimeField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("delivery_id", models.CharField(max_length=64)),
+                ("event", models.TextField()),
+                ("event_digest", models.CharField(max_length=64)),
+                ("event_type", models.CharField(max_length=128)),
+                ("selected_providers", models.JSONField(default=list)),
+                ("cadence", models.CharField(max_length=64)),
+                ("schedule_ref", models.CharField(blank=True, max_length=128)),
+                ("next_delivery_at", models.DateTimeField(blank=True, null=True)),
+                ("generated_by", models.CharField(max_length=128)),
+                ("actor", models.CharField(max_length=150)),
+                ("created_at", models.DateTimeField()),
             ],
             options={
-                'ordering': ['-id'],
-                'default_permissions': (),
+                "ordering": ["-id"],
+                "default_permissions": (),
             },
         ),
         migrations.CreateModel(
-            name='DrillRoute',
+            name="DrillRoute",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('route_id', models.CharField(max_length=64, unique=True)),
-                ('provider', models.CharField(max_length=63)),
-                ('owner', models.CharField(max_length=128)),
-                ('escalation_owner', models.CharField(blank=True, max_length=128)),
-                ('action', models.CharField(max_length=32)),
-                ('category', models.CharField(max_length=16)),
-                ('reason', models.CharField(max_length=200)),
-                ('acknowledgement_minutes', models.PositiveIntegerField()),
-                ('next_due_at', models.DateTimeField()),
-                ('created_at', models.DateTimeField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("route_id", models.CharField(max_length=64, unique=True)),
+                ("provider", models.CharField(max_length=63)),
+                ("owner", models.CharField(max_length=128)),
+                ("escalation_owner", models.CharField(blank=True, max_length=128)),
+                ("action", models.CharField(max_length=32)),
+                ("category", models.CharField(max_length=16)),
+                ("reason", models.CharField(max_length=200)),
+                ("acknowledgement_minutes", models.PositiveIntegerField()),
+                ("next_due_at", models.DateTimeField()),
+                ("created_at", models.DateTimeField()),
             ],
             options={
-                'ordering': ['-id'],
-                'default_permissions': (),
+                "ordering": ["-id"],
+                "default_permissions": (),
             },
         ),
         migrations.CreateModel(
-            name='NotificationPlan',
+            name="NotificationPlan",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('plan_id', models.CharField(max_length=64, unique=True)),
-                ('generated_by', models.CharField(max_length=128)),
-                ('actor', models.CharField(max_length=150)),
-                ('route_count', models.PositiveIntegerField()),
-                ('alert_level', models.CharField(max_length=16)),
-                ('created_at', models.DateTimeField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("plan_id", models.CharField(max_length=64, unique=True)),
+                ("generated_by", models.CharField(max_length=128)),
+                ("actor", models.CharField(max_length=150)),
+                ("route_count", models.PositiveIntegerField()),
+                ("alert_level", models.CharField(max_length=16)),
+                ("created_at", models.DateTimeField()),
             ],
             options={
-                'ordering': ['-id'],
-                'default_permissions': (),
+                "ordering": ["-id"],
+                "default_permissions": (),
             },
         ),
         migrations.CreateModel(
-            name='Connector',
+            name="Connector",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=63, unique=True)),
-                ('provider', models.CharField(max_length=32)),
-                ('category', models.CharField(choices=[('siem', 'siem'), ('itsm', 'itsm'), ('chatops', 'chatops'), ('webhook', 'webhook')], max_length=16)),
-                ('drops_repeats', models.BooleanField()),
-                ('revision', models.CharField(max_length=32)),
-                ('config_digest', models.CharField(max_length=64)),
-                ('configuration', models.CharField(choices=[('ready', 'ready'), ('disabled', 'disabled'), ('unknown', 'unknown'), ('misconfigured', 'misconfigured'), ('circuit_open', 'circuit open'), ('credential_refused', 'credential refused'), ('address_refused', 'address refused')], max_length=24)),
-                ('problem', models.CharField(blank=True, help_text='The configuration key at fault, and why.', max_length=200)),
-                ('hold', models.CharField(blank=True, choices=[('ready', 'ready'), ('disabled', 'disabled'), ('unknown', 'unknown'), ('misconfigured', 'misconfigured'), ('circuit_open', 'circuit open'), ('credential_refused', 'credential refused'), ('address_refused', 'address refused')], max_length=24, null=True)),
-                ('held_since', models.DateTimeField(blank=True, null=True)),
-                ('updated_at', models.DateTimeField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=63, unique=True)),
+                ("provider", models.CharField(max_length=32)),
+                (
+                    "category",
+                    models.CharField(
+                        choices=[("siem", "siem"), ("itsm", "itsm"), ("chatops", "chatops"), ("webhook", "webhook")],
+                        max_length=16,
+                    ),
+                ),
+                ("drops_repeats", models.BooleanField()),
+                ("revision", models.CharField(max_length=32)),
+                ("config_digest", models.CharField(max_length=64)),
+                (
+                    "configuration",
+                    models.CharField(
+                        choices=[
+                            ("ready", "ready"),
+                            ("disabled", "disabled"),
+                            ("unknown", "unknown"),
+                            ("misconfigured", "misconfigured"),
+                            ("circuit_open", "circuit open"),
+                            ("credential_refused", "credential refused"),
+                            ("address_refused", "address refused"),
+                        ],
+                        max_length=24,
+                    ),
+                ),
+                (
+                    "problem",
+                    models.CharField(blank=True, help_text="The configuration key at fault, and why.", max_length=200),
+                ),
+                (
+                    "hold",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("ready", "ready"),
+                            ("disabled", "disabled"),
+                            ("unknown", "unknown"),
+                            ("misconfigured", "misconfigured"),
+                            ("circuit_open", "circuit open"),
+                            ("credential_refused", "credential refused"),
+                            ("address_refused", "address refused"),
+                        ],
+                        max_length=24,
+                        null=True,
+                    ),
+                ),
+                ("held_since", models.DateTimeField(blank=True, null=True)),
+                ("updated_at", models.DateTimeField()),
             ],
             options={
-                'ordering': ['name'],
-                'default_permissions': (),
-                'constraints': [models.CheckConstraint(condition=models.Q(('category__in', ['siem', 'itsm', 'chatops', 'webhook'])), name='connector_category_known'), models.CheckConstraint(condition=models.Q(('configuration__in', ['ready', 'disabled', 'unknown', 'misconfigured', 'circuit_open', 'credential_refused', 'address_refused'])), name='connector_configuration_known'), models.CheckConstraint(condition=models.Q(('hold__in', ['ready', 'disabled', 'unknown', 'misconfigured', 'circuit_open', 'credential_refused', 'address_refused'])), name='connector_hold_known'), models.CheckConstraint(condition=models.Q(models.Q(('held_since__isnull', True), ('hold__isnull', True)), models.Q(('held_since__isnull', False), ('hold__isnull', False)), _connector='OR'), name='connector_hold_has_a_start')],
+                "ordering": ["name"],
+                "default_permissions": (),
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("category__in", ["siem", "itsm", "chatops", "webhook"])),
+                        name="connector_category_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "configuration__in",
+                                [
+                                    "ready",
+                                    "disabled",
+                                    "unknown",
+                                    "misconfigured",
+                                    "circuit_open",
+                                    "credential_refused",
+                                    "address_refused",
+                                ],
+                            )
+                        ),
+                        name="connector_configuration_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "hold__in",
+                                [
+                                    "ready",
+                                    "disabled",
+                                    "unknown",
+                                    "misconfigured",
+                                    "circuit_open",
+                                    "credential_refused",
+                                    "address_refused",
+                                ],
+                            )
+                        ),
+                        name="connector_hold_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("held_since__isnull", True), ("hold__isnull", True)),
+                            models.Q(("held_since__isnull", False), ("hold__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="connector_hold_has_a_start",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Delivery',
+            name="Delivery",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('delivery_id', models.CharField(max_length=64)),
-                ('audit_id', models.CharField(max_length=64)),
-                ('provider', models.CharField(max_length=63)),
-                ('source', models.CharField(choices=[('go_backend_rollback_drill_acknowledgement_audit', 'go backend rollback drill acknowledgement audit'), ('go_backend_rollback_drill_notification', 'go backend rollback drill notification'), ('go_backend_rollback_drill_acknowledgement_audit_worker_health_alert', 'go backend rollback drill acknowledgement audit worker health alert'), ('go_backend_rollback_drill_acknowledgement_audit_recovery_escalation', 'go backend rollback drill acknowledgement audit recovery escalation'), ('go_backend_rollback_drill_acknowledgement_audit_recovery_executive_report', 'go backend rollback drill acknowledgement audit recovery executive report')], max_length=96)),
-                ('event_digest', models.CharField(max_length=64)),
-                ('event_id', models.CharField(help_text='The idempotency key, equal on every try.', max_length=64)),
-                ('state', models.CharField(choices=[('sending', 'sending'), ('failed', 'failed'), ('delivered', 'delivered'), ('closed', 'closed')], max_length=16)),
-                ('attempt_count', models.PositiveIntegerField(default=0)),
-                ('failure_count', models.PositiveIntegerField(default=0)),
-                ('failure_kind', models.CharField(blank=True, choices=[('name_unresolved', 'name unresolved'), ('address_forbidden', 'address forbidden'), ('connect_refused', 'connect refused'), ('connect_timeout', 'connect timeout'), ('tls_failed', 'tls failed'), ('tls_untrusted', 'tls untrusted'), ('payload_too_large', 'payload too large'), ('request_invalid', 'request invalid'), ('connector_unavailable', 'connector unavailable'), ('lease_lost', 'lease lost'), ('payload_refused', 'payload refused'), ('redirect_refused', 'redirect refused'), ('credential_refused', 'credential refused'), ('address_unknown', 'address unknown'), ('rate_limited', 'rate limited'), ('try_later', 'try later'), ('unavailable', 'unavailable'), ('gateway_failed', 'gateway failed'), ('server_error', 'server error'), ('answer_rejected', 'answer rejected'), ('answer_timeout', 'answer timeout'), ('connection_lost', 'connection lost'), ('answer_malformed', 'answer malformed'), ('answer_too_large', 'answer too large'), ('worker_lost', 'worker lost')], max_length=32, null=True)),
-                ('failed_status_codes', models.CharField(blank=True, max_length=255)),
-                ('last_attempt_at', models.DateTimeField()),
-                ('last_failed_at', models.DateTimeField(blank=True, null=True)),
-                ('not_before', models.DateTimeField(blank=True, help_text="The receiver's Retry-After, as a moment.", null=True)),
-                ('blocked_by', models.CharField(blank=True, choices=[('in_flight', 'in flight'), ('receiver_rejected', 'receiver rejected'), ('attempts_exhausted', 'attempts exhausted'), ('connector_on_hold', 'connector on hold'), ('outcome_unknown', 'outcome unknown'), ('retry_after', 'retry after'), ('backoff', 'backoff'), ('due', 'due')], max_length=32, null=True)),
-                ('due_at', models.DateTimeField(blank=True, null=True)),
-                ('fence', models.PositiveBigIntegerField(default=0)),
-                ('lease_until', models.DateTimeField(blank=True, null=True)),
-                ('delivered_at', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField()),
-                ('connector', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='deliveries', to='rollback_audit.connector')),
-                ('plan', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='deliveries', to='rollback_audit.deliveryplan')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("delivery_id", models.CharField(max_length=64)),
+                ("audit_id", models.CharField(max_length=64)),
+                ("provider", models.CharField(max_length=63)),
+                (
+                    "source",
+                    models.CharField(
+                        choices=[
+                            (
+                                "go_backend_rollback_drill_acknowledgement_audit",
+                                "go backend rollback drill acknowledgement audit",
+                            ),
+                            ("go_backend_rollback_drill_notification", "go backend rollback drill notification"),
+                            (
+                                "go_backend_rollback_drill_acknowledgement_audit_worker_health_alert",
+                                "go backend rollback drill acknowledgement audit worker health alert",
+                            ),
+                            (
+                                "go_backend_rollback_drill_acknowledgement_audit_recovery_escalation",
+                                "go backend rollback drill acknowledgement audit recovery escalation",
+                            ),
+                            (
+                                "go_backend_rollback_drill_acknowledgement_audit_recovery_executive_report",
+                                "go backend rollback drill acknowledgement audit recovery executive report",
+                            ),
+                        ],
+                        max_length=96,
+                    ),
+                ),
+                ("event_digest", models.CharField(max_length=64)),
+                ("event_id", models.CharField(help_text="The idempotency key, equal on every try.", max_length=64)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("sending", "sending"),
+                            ("failed", "failed"),
+                            ("delivered", "delivered"),
+                            ("closed", "closed"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("attempt_count", models.PositiveIntegerField(default=0)),
+                ("failure_count", models.PositiveIntegerField(default=0)),
+                (
+                    "failure_kind",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("name_unresolved", "name unresolved"),
+                            ("address_forbidden", "address forbidden"),
+                            ("connect_refused", "connect refused"),
+                            ("connect_timeout", "connect timeout"),
+                            ("tls_failed", "tls failed"),
+                            ("tls_untrusted", "tls untrusted"),
+                            ("payload_too_large", "payload too large"),
+                            ("request_invalid", "request invalid"),
+                            ("connector_unavailable", "connector unavailable"),
+                            ("lease_lost", "lease lost"),
+                            ("payload_refused", "payload refused"),
+                            ("redirect_refused", "redirect refused"),
+                            ("credential_refused", "credential refused"),
+                            ("address_unknown", "address unknown"),
+                            ("rate_limited", "rate limited"),
+                            ("try_later", "try later"),
+                            ("unavailable", "unavailable"),
+                            ("gateway_failed", "gateway failed"),
+                            ("server_error", "server error"),
+                            ("answer_rejected", "answer rejected"),
+                            ("answer_timeout", "answer timeout"),
+                            ("connection_lost", "connection lost"),
+                            ("answer_malformed", "answer malformed"),
+                            ("answer_too_large", "answer too large"),
+                            ("worker_lost", "worker lost"),
+                        ],
+                        max_length=32,
+                        null=True,
+                    ),
+                ),
+                ("failed_status_codes", models.CharField(blank=True, max_length=255)),
+                ("last_attempt_at", models.DateTimeField()),
+                ("last_failed_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "not_before",
+                    models.DateTimeField(blank=True, help_text="The receiver's Retry-After, as a moment.", null=True),
+                ),
+                (
+                    "blocked_by",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("in_flight", "in flight"),
+                            ("receiver_rejected", "receiver rejected"),
+                            ("attempts_exhausted", "attempts exhausted"),
+                            ("connector_on_hold", "connector on hold"),
+                            ("outcome_unknown", "outcome unknown"),
+                            ("retry_after", "retry after"),
+                            ("backoff", "backoff"),
+                            ("due", "due"),
+                        ],
+                        max_length=32,
+                        null=True,
+                    ),
+                ),
+                ("due_at", models.DateTimeField(blank=True, null=True)),
+                ("fence", models.PositiveBigIntegerField(default=0)),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                ("delivered_at", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "connector",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="deliveries",
+                        to="rollback_audit.connector",
+                    ),
+                ),
+                (
+                    "plan",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="deliveries",
+                        to="rollback_audit.deliveryplan",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'deliveries',
-                'ordering': ['-id'],
-                'default_permissions': (),
+                "verbose_name_plural": "deliveries",
+                "ordering": ["-id"],
+                "default_permissions": (),
             },
         ),
         migrations.CreateModel(
-            name='DrillAcknowledgement',
+            name="DrillAcknowledgement",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('acknowledgement_id', models.CharField(max_length=64, unique=True)),
-                ('acknowledgement_state', models.CharField(choices=[('acknowledged', 'acknowledged'), ('dismissed', 'dismissed'), ('escalated', 'escalated'), ('resolved', 'resolved')], max_length=16)),
-                ('external_ref', models.CharField(blank=True, max_length=200)),
-                ('notes', models.TextField(blank=True)),
-                ('acknowledged_by', models.CharField(max_length=128)),
-                ('actor', models.CharField(max_length=150)),
-                ('acknowledged_at', models.DateTimeField()),
-                ('route', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='acknowledgements', to='rollback_audit.drillroute')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("acknowledgement_id", models.CharField(max_length=64, unique=True)),
+                (
+                    "acknowledgement_state",
+                    models.CharField(
+                        choices=[
+                            ("acknowledged", "acknowledged"),
+                            ("dismissed", "dismissed"),
+                            ("escalated", "escalated"),
+                            ("resolved", "resolved"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("external_ref", models.CharField(blank=True, max_length=200)),
+                ("notes", models.TextField(blank=True)),
+                ("acknowledged_by", models.CharField(max_length=128)),
+                ("actor", models.CharField(max_length=150)),
+                ("acknowledged_at", models.DateTimeField()),
+                (
+                    "route",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="acknowledgements",
+                        to="rollback_audit.drillroute",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-id'],
-                'default_permissions': (),
+                "ordering": ["-id"],
+                "default_permissions": (),
             },
         ),
         migrations.CreateModel(
-            name='DrillSchedule',
+            name="DrillSchedule",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('schedule_id', models.CharField(max_length=64, unique=True)),
-                ('owner', models.CharField(max_length=128)),
-                ('escalation_owner', models.CharField(blank=True, max_length=128)),
-                ('providers', models.JSONField(default=list)),
-                ('interval_days', models.PositiveIntegerField()),
-                ('next_due_at', models.DateTimeField()),
-                ('acknowledgement_minutes', models.PositiveIntegerField()),
-                ('enabled', models.BooleanField(default=True)),
-                ('created_at', models.DateTimeField()),
-                ('updated_at', models.DateTimeField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("schedule_id", models.CharField(max_length=64, unique=True)),
+                ("owner", models.CharField(max_length=128)),
+                ("escalation_owner", models.CharField(blank=True, max_length=128)),
+                ("providers", models.JSONField(default=list)),
+                ("interval_days", models.PositiveIntegerField()),
+                ("next_due_at", models.DateTimeField()),
+                ("acknowledgement_minutes", models.PositiveIntegerField()),
+                ("enabled", models.BooleanField(default=True)),
+                ("created_at", models.DateTimeField()),
+                ("updated_at", models.DateTimeField()),
             ],
             options={
-                'ordering': ['schedule_id'],
-                'default_permissions': (),
-                'constraints': [models.CheckConstraint(condition=models.Q(('interval_days__gte', 1)), name='drill_schedule_interval_positive'), models.CheckConstraint(condition=models.Q(('acknowledgement_minutes__gte', 1)), name='drill_schedule_ack_positive')],
-            },
-        ),
-        migrations.AddField(
-            model_name='drillroute',
-            name='schedule',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='routes', to='rollback_audit.drillschedule'),
-        ),
-        migrations.CreateModel(
-            name='EvidenceEntry',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('entry_id', models.CharField(max_length=64)),
-                ('metadata_kind', models.CharField(choices=[('go-backend-rollback-drill-notification-plan', 'go-backend-rollback-drill-notification-plan'), ('go-backend-rollback-drill-notification-ack', 'go-backend-rollback-drill-notification-ack'), ('go-backend-rollback-drill-acknowledgement-audit-package', 'go-backend-rollback-drill-acknowledgement-audit-package'), ('go-backend-rollback-drill-acknowledgement-audit-delivery-plan', 'go-backend-rollback-drill-acknowledgement-audit-delivery-plan'), ('release-connector-delivery', 'release-connector-delivery'), ('go-backend-rollback-drill-acknowledgement-audit-delivery-retry-plan', 'go-backend-rollback-drill-acknowledgement-audit-delivery-retry-plan'), ('go-backend-rollback-drill-acknowledgement-audit-delivery-worker-run', 'go-backend-rollback-drill-acknowledgement-audit-delivery-worker-run'), ('go-backend-rollback-drill-acknowledgement-audit-delivery-retry-ack', 'go-backend-rollback-drill-acknowledgement-audit-delivery-retry-ack'), ('go-backend-rollback-drill-acknowledgement-audit-delivery-retry-execution-approval-plan', 'go-backend-rollback-drill-acknowledgement-audit-delivery-retry-execution-approval-plan'), ('go-backend-rollback-drill-acknowledgement-audit-delivery-retry-execution-approval-decision', 'go-backend-rollback-drill-acknowledgement-audit-delivery-retry-execution-approval-decision'), ('go-backend-rollback-drill-acknowledgement-audit-delivery-retry-execution-record', 'go-backend-rollback-drill-acknowledgement-audit-delivery-retry-execution-record'), ('go-backend-rollback-drill-acknowledgement-audit-delivery-connector-recovery-playbook', 'go-backend-rollback-drill-acknowledgement-audit-delivery-connector-recovery-playbook'), ('go-backend-rollback-drill-acknowledgement-audit-delivery-connector-recovery-closure', 'go-backend-rollback-drill-acknowledgement-audit-delivery-connector-recovery-closure'), ('go-backend-rollback-drill-acknowledgement-audit-delivery-worker-health-alert-plan', 'go-backend-rollback-drill-acknowledgement-audit-delivery-worker-health-alert-plan'), ('go-backend-rollback-drill-acknowledgement-audit-delivery-worker-health-alert-ack', 'go-backend-rollback-drill-acknowledgement-audit-delivery-worker-health-alert-ack'), ('go-backend-rollback-drill-acknowledgement-audit-delivery-retry-recovery-report', 'go-backend-rollback-drill-acknowledgement-audit-delivery-retry-recovery-report'), ('go-backend-rollback-drill-acknowledgement-audit-delivery-recovery-escalation-plan', 'go-backend-rollback-drill-acknowledgement-audit-delivery-recovery-escalation-plan'), ('go-backend-rollback-drill-acknowledgement-audit-delivery-recovery-escalation-ack', 'go-backend-rollback-drill-acknowledgement-audit-delivery-recovery-escalation-ack'), ('go-backend-rollback-drill-acknowledgement-audit-delivery-recovery-executive-report', 'go-backend-rollback-drill-acknowledgement-audit-delivery-recovery-executive-report'), ('drill-schedule-changed', 'drill-schedule-changed'), ('attempt-sending', 'attempt-sending'), ('possible-duplicate', 'possible-duplicate'), ('late-result', 'late-result'), ('worker-run-queued', 'worker-run-queued'), ('connector-changed', 'connector-changed'), ('connector-tested', 'connector-tested')], max_length=96)),
-                ('created_at', models.DateTimeField()),
-                ('actor', models.CharField(max_length=150)),
-                ('source', models.CharField(blank=True, max_length=96)),
-                ('provider', models.CharField(blank=True, max_length=63)),
-                ('schedule_id', models.CharField(blank=True, max_length=64)),
-                ('audit_id', models.CharField(blank=True, max_length=64)),
-                ('delivery_id', models.CharField(blank=True, max_length=64)),
-                ('acknowledgement_state', models.CharField(blank=True, max_length=16)),
-                ('delivery_success', models.BooleanField(blank=True, null=True)),
-                ('alert_level', models.CharField(blank=True, max_length=16)),
-                ('cadence', models.CharField(blank=True, max_length=64)),
-                ('body', models.TextField()),
-            ],
-            options={
-                'verbose_name_plural': 'evidence entries',
-                'ordering': ['-id'],
-                'default_permissions': (),
-                'indexes': [models.Index(fields=['metadata_kind', 'id'], name='entry_by_kind'), models.Index(condition=models.Q(('audit_id', ''), _negated=True), fields=['audit_id', 'id'], name='entry_by_audit'), models.Index(condition=models.Q(('delivery_id', ''), _negated=True), fields=['delivery_id', 'id'], name='entry_by_delivery'), models.Index(condition=models.Q(('schedule_id', ''), _negated=True), fields=['schedule_id', 'id'], name='entry_by_schedule')],
-                'constraints': [models.UniqueConstraint(fields=('entry_id',), name='entry_once')],
-            },
-        ),
-        migrations.CreateModel(
-            name='EvidencePackage',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('audit_id', models.CharField(max_length=64, unique=True)),
-                ('source', models.CharField(choices=[('go_backend_rollback_drill_acknowledgement_audit', 'go backend rollback drill acknowledgement audit'), ('go_backend_rollback_drill_notification', 'go backend rollback drill notification'), ('go_backend_rollback_drill_acknowledgement_audit_worker_health_alert', 'go backend rollback drill acknowledgement audit worker health alert'), ('go_backend_rollback_drill_acknowledgement_audit_recovery_escalation', 'go backend rollback drill acknowledgement audit recovery escalation'), ('go_backend_rollback_drill_acknowledgement_audit_recovery_executive_report', 'go backend rollback drill acknowledgement audit recovery executive report')], max_length=96)),
-                ('alert_level', models.CharField(choices=[('healthy', 'healthy'), ('warning', 'warning'), ('critical', 'critical')], max_length=16)),
-                ('route_count', models.PositiveIntegerField()),
-                ('record', models.TextField()),
-                ('digest', models.CharField(max_length=64)),
-                ('generated_by', models.CharField(max_length=128)),
-                ('actor', models.CharField(max_length=150)),
-                ('created_at', models.DateTimeField()),
-            ],
-            options={
-                'ordering': ['-id'],
-                'default_permissions': (),
-                'constraints': [models.CheckConstraint(condition=models.Q(('source__in', ['go_backend_rollback_drill_acknowledgement_audit', 'go_backend_rollback_drill_notification', 'go_backend_rollback_drill_acknowledgement_audit_worker_health_alert', 'go_backend_rollback_drill_acknowledgement_audit_recovery_escalation', 'go_backend_rollback_drill_acknowledgement_audit_recovery_executive_report'])), name='package_source_known'), models.CheckConstraint(condition=models.Q(('alert_level__in', ['healthy', 'warning', 'critical'])), name='package_alert_level_known')],
-            },
-        ),
-        migrations.AddField(
-            model_name='deliveryplan',
-            name='package',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='delivery_plans', to='rollback_audit.evidencepackage'),
-        ),
-        migrations.CreateModel(
-            name='IdempotentRequest',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key_digest', models.CharField(max_length=64)),
-                ('request_digest', models.CharField(max_length=64)),
-                ('status_code', models.PositiveSmallIntegerField(blank=True, null=True)),
-                ('location', models.CharField(blank=True, max_length=300)),
-                ('answer', models.TextField(blank=True)),
-                ('created_at', models.DateTimeField()),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
-            ],
-            options={
-                'default_permissions': (),
-            },
-        ),
-        migrations.AddField(
-            model_name='drillroute',
-            name='plan',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='routes', to='rollback_audit.notificationplan'),
-        ),
-        migrations.CreateModel(
-            name='RetryDecision',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('ordinal', models.PositiveIntegerField()),
-                ('action', models.CharField(choices=[('retry', 'retry'), ('wait', 'wait'), ('suppress', 'suppress')], max_length=16)),
-                ('reason_code', models.CharField(choices=[('in_flight', 'in flight'), ('receiver_rejected', 'receiver rejected'), ('attempts_exhausted', 'attempts exhausted'), ('connector_on_hold', 'connector on hold'), ('outcome_unknown', 'outcome unknown'), ('retry_after', 'retry after'), ('backoff', 'backoff'), ('due', 'due')], max_length=32)),
-                ('retry_count', models.PositiveIntegerField()),
-                ('retry_delay_minutes', models.PositiveIntegerField()),
-                ('next_retry_at', models.DateTimeField(blank=True, null=True)),
-                ('attempt_number', models.PositiveIntegerField()),
-                ('latest_attempt_at', models.DateTimeField()),
-                ('failed_status_codes', models.CharField(blank=True, max_length=255)),
-                ('request_digest', models.CharField(max_length=64)),
-                ('decision_digest', models.CharField(max_length=64)),
-                ('delivery', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='decisions', to='rollback_audit.delivery')),
-            ],
-            options={
-                'ordering': ['plan_id', 'ordinal'],
-                'default_permissions': (),
-            },
-        ),
-        migrations.CreateModel(
-            name='RetryAcknowledgement',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('retry_acknowledgement_id', models.CharField(max_length=64, unique=True)),
-                ('acknowledgement_state', models.CharField(choices=[('accepted', 'accepted'), ('deferred', 'deferred'), ('escalated', 'escalated'), ('resolved', 'resolved'), ('dismissed', 'dismissed')], max_length=16)),
-                ('external_ref', models.CharField(blank=True, max_length=200)),
-                ('notes', models.TextField(blank=True)),
-                ('acknowledged_by', models.CharField(max_length=128)),
-                ('actor', models.CharField(max_length=150)),
-                ('acknowledged_at', models.DateTimeField()),
-                ('decision', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='acknowledgements', to='rollback_audit.retrydecision')),
-            ],
-            options={
-                'ordering': ['-id'],
-                'default_permissions': (),
-            },
-        ),
-        migrations.CreateModel(
-            name='ApprovalPlanEntry',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('action', models.CharField(choices=[('request_approval', 'request approval'), ('wait_for_retry_ack', 'wait for retry ack'), ('already_approved', 'already approved')], max_length=32)),
-                ('approval_plan', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='rollback_audit.approvalplan')),
-                ('decision', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='approval_entries', to='rollback_audit.retrydecision')),
-            ],
-            options={
-                'verbose_name_plural': 'approval plan entries',
-                'ordering': ['id'],
-                'default_permissions': (),
-            },
-        ),
-        migrations.CreateModel(
-            name='ApprovalDecision',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('approval_decision_id', models.CharField(max_length=64)),
-                ('approval_state', models.CharField(choices=[('approved', 'approved'), ('denied', 'denied'), ('deferred', 'deferred'), ('expired', 'expired')], max_length=16)),
-                ('plan_digest', models.CharField(max_length=64)),
-                ('decision_digest', models.CharField(max_length=64)),
-                ('request_digest', models.CharField(max_length=64)),
-                ('external_ref', models.CharField(blank=True, max_length=200)),
-                ('notes', models.TextField(blank=True)),
-                ('approved_by', models.CharField(max_length=128)),
-                ('decided_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField()),
-                ('consumed_at', models.DateTimeField(blank=True, null=True)),
-                ('revoked_at', models.DateTimeField(blank=True, null=True)),
-                ('approver', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('approval_plan', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='decisions', to='rollback_audit.approvalplan')),
-                ('delivery', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='approval_decisions', to='rollback_audit.delivery')),
-                ('retry_decision', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='approval_decisions', to='rollback_audit.retrydecision')),
-            ],
-            options={
-                'ordering': ['-id'],
-                'default_permissions': (),
-            },
-        ),
-        migrations.CreateModel(
-            name='RetryPlan',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('retry_plan_id', models.CharField(max_length=64, unique=True)),
-                ('plan_digest', models.CharField(max_length=64)),
-                ('policy', models.JSONField()),
-                ('policy_digest', models.CharField(max_length=64)),
-                ('source', models.CharField(blank=True, max_length=96)),
-                ('provider', models.CharField(blank=True, max_length=63)),
-                ('decision_count', models.PositiveIntegerField()),
-                ('retryable_count', models.PositiveIntegerField()),
-                ('waiting_count', models.PositiveIntegerField()),
-                ('suppressed_count', models.PositiveIntegerField()),
-                ('alert_level', models.CharField(choices=[('healthy', 'healthy'), ('warning', 'warning'), ('critical', 'critical')], max_length=16)),
-                ('generated_by', models.CharField(max_length=128)),
-                ('actor', models.CharField(max_length=150)),
-                ('generated_at', models.DateTimeField()),
-                ('maker', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-            ],
-            options={
-                'ordering': ['-id'],
-                'default_permissions': (),
-            },
-        ),
-        migrations.AddField(
-            model_name='retrydecision',
-            name='plan',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='decisions', to='rollback_audit.retryplan'),
-        ),
-        migrations.AddField(
-            model_name='approvalplan',
-            name='retry_plan',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='approval_plans', to='rollback_audit.retryplan'),
-        ),
-        migrations.CreateModel(
-            name='WorkerResult',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('ordinal', models.PositiveIntegerField()),
-                ('state', models.CharField(choices=[('remaining', 'remaining'), ('sending', 'sending'), ('delivered', 'delivered'), ('failed', 'failed'), ('unknown', 'unknown'), ('skipped', 'skipped')], max_length=16)),
-                ('skipped', models.CharField(blank=True, choices=[('dry_run', 'dry run'), ('approval_missing', 'approval missing'), ('approval_expired', 'approval expired'), ('approval_revoked', 'approval revoked'), ('drifted', 'drifted'), ('connector_on_hold', 'connector on hold'), ('in_flight', 'in flight'), ('run_aborted', 'run aborted')], max_length=32, null=True)),
-                ('approval', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='results', to='rollback_audit.approvaldecision')),
-                ('decision', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='results', to='rollback_audit.retrydecision')),
-                ('delivery', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='results', to='rollback_audit.delivery')),
-            ],
-            options={
-                'ordering': ['run_id', 'ordinal'],
-                'default_permissions': (),
-            },
-        ),
-        migrations.CreateModel(
-            name='DeliveryAttempt',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField()),
-                ('fence', models.PositiveBigIntegerField()),
-                ('state', models.CharField(choices=[('sending', 'sending'), ('settled', 'settled')], max_length=16)),
-                ('started_at', models.DateTimeField()),
-                ('settled_at', models.DateTimeField(blank=True, null=True)),
-                ('outcome', models.CharField(blank=True, choices=[('confirmed', 'confirmed'), ('not_sent', 'not sent'), ('refused', 'refused'), ('answered_5xx', 'answered 5xx'), ('unknown', 'unknown')], max_length=16, null=True)),
-                ('failure_kind', models.CharField(blank=True, choices=[('name_unresolved', 'name unresolved'), ('address_forbidden', 'address forbidden'), ('connect_refused', 'connect refused'), ('connect_timeout', 'connect timeout'), ('tls_failed', 'tls failed'), ('tls_untrusted', 'tls untrusted'), ('payload_too_large', 'payload too large'), ('request_invalid', 'request invalid'), ('connector_unavailable', 'connector unavailable'), ('lease_lost', 'lease lost'), ('payload_refused', 'payload refused'), ('redirect_refused', 'redirect refused'), ('credential_refused', 'credential refused'), ('address_unknown', 'address unknown'), ('rate_limited', 'rate limited'), ('try_later', 'try later'), ('unavailable', 'unavailable'), ('gateway_failed', 'gateway failed'), ('server_error', 'server error'), ('answer_rejected', 'answer rejected'), ('answer_timeout', 'answer timeout'), ('connection_lost', 'connection lost'), ('answer_malformed', 'answer malformed'), ('answer_too_large', 'answer too large'), ('worker_lost', 'worker lost')], max_length=32, null=True)),
-                ('status_code', models.PositiveSmallIntegerField(blank=True, null=True)),
-                ('retry_after_seconds', models.PositiveIntegerField(blank=True, null=True)),
-                ('duration_ms', models.PositiveIntegerField(blank=True, null=True)),
-                ('approval', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='attempt', to='rollback_audit.approvaldecision')),
-                ('delivery', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='attempts', to='rollback_audit.delivery')),
-                ('result', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='attempt', to='rollback_audit.workerresult')),
-            ],
-            options={
-                'ordering': ['-id'],
-                'default_permissions': (),
-            },
-        ),
-        migrations.CreateModel(
-            name='WorkerRun',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('run_id', models.CharField(max_length=64, unique=True)),
-                ('state', models.CharField(choices=[('queued', 'queued'), ('running', 'running'), ('completed', 'completed'), ('aborted', 'aborted'), ('abandoned', 'abandoned')], max_length=16)),
-                ('dry_run', models.BooleanField(default=True)),
-                ('reason', models.CharField(blank=True, max_length=500)),
-                ('interval_minutes', models.PositiveIntegerField()),
-                ('cadence', models.CharField(max_length=64)),
-                ('window_start', models.DateTimeField()),
-                ('window_end', models.DateTimeField()),
-                ('max_retry_deliveries', models.PositiveIntegerField()),
-                ('timeout_seconds', models.FloatField()),
-                ('approval_pending_count', models.PositiveIntegerField(default=0)),
-                ('over_limit_count', models.PositiveIntegerField(default=0)),
-                ('selected_retry_count', models.PositiveIntegerField(default=0)),
-                ('delivered_count', models.PositiveIntegerField(default=0)),
-                ('failed_count', models.PositiveIntegerField(default=0)),
-                ('skipped_count', models.PositiveIntegerField(default=0)),
-                ('unknown_count', models.PositiveIntegerField(default=0)),
-                ('remaining_count', models.PositiveIntegerField(default=0)),
-                ('generated_by', models.CharField(max_length=128)),
-                ('actor', models.CharField(max_length=150)),
-                ('generated_at', models.DateTimeField()),
-                ('aborted_by', models.CharField(blank=True, max_length=150)),
-                ('abort_reason', models.CharField(blank=True, max_length=500)),
-                ('started_at', models.DateTimeField(blank=True, null=True)),
-                ('driven_until', models.DateTimeField(blank=True, help_text='A worker is at it until then.', null=True)),
-                ('completed_at', models.DateTimeField(blank=True, null=True)),
-                ('retry_plan', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='runs', to='rollback_audit.retryplan')),
-            ],
-            options={
-                'ordering': ['-id'],
-                'default_permissions': (),
+                "ordering": ["schedule_id"],
+                "default_permissions": (),
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("interval_days__gte", 1)), name="drill_schedule_interval_positive"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("acknowledgement_minutes__gte", 1)), name="drill_schedule_ack_positive"
+                    ),
+                ],
             },
         ),
         migrations.AddField(
-            model_name='workerresult',
-            name='run',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='results', to='rollback_audit.workerrun'),
+            model_name="drillroute",
+            name="schedule",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="routes", to="rollback_audit.drillschedule"
+            ),
         ),
         migrations.CreateModel(
-            name='WorkerSchedule',
+            name="EvidenceEntry",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=64, unique=True)),
-                ('interval_minutes', models.PositiveIntegerField()),
-                ('enabled', models.BooleanField(default=True)),
-                ('updated_at', models.DateTimeField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("entry_id", models.CharField(max_length=64)),
+                (
+                    "metadata_kind",
+                    models.CharField(
+                        choices=[
+                            (
+                                "go-backend-rollback-drill-notification-plan",
+                                "go-backend-rollback-drill-notification-plan",
+                            ),
+                            (
+                                "go-backend-rollback-drill-notification-ack",
+                                "go-backend-rollback-drill-notification-ack",
+                            ),
+                            (
+                                "go-backend-rollback-drill-acknowledgement-audit-package",
+                                "go-backend-rollback-drill-acknowledgement-audit-package",
+                            ),
+                            (
+                                "go-backend-rollback-drill-acknowledgement-audit-delivery-plan",
+                                "go-backend-rollback-drill-acknowledgement-audit-delivery-plan",
+                            ),
+                            ("release-connector-delivery", "release-connector-delivery"),
+                            (
+                                "go-backend-rollback-drill-acknowledgement-audit-delivery-retry-plan",
+                                "go-backend-rollback-drill-acknowledgement-audit-delivery-retry-plan",
+                            ),
+                            (
+                                "go-backend-rollback-drill-acknowledgement-audit-delivery-worker-run",
+                                "go-backend-rollback-drill-acknowledgement-audit-delivery-worker-run",
+                            ),
+                            (
+                                "go-backend-rollback-drill-acknowledgement-audit-delivery-retry-ack",
+                                "go-backend-rollback-drill-acknowledgement-audit-delivery-retry-ack",
+                            ),
+                            (
+                                "go-backend-rollback-drill-acknowledgement-audit-delivery-retry-execution-approval-plan",
+                                "go-backend-rollback-drill-acknowledgement-audit-delivery-retry-execution-approval-plan",
+                            ),
+                            (
+                                "go-backend-rollback-drill-acknowledgement-audit-delivery-retry-execution-approval-decision",
+                                "go-backend-rollback-drill-acknowledgement-audit-delivery-retry-execution-approval-decision",
+                            ),
+                            (
+                                "go-backend-rollback-drill-acknowledgement-audit-delivery-retry-execution-record",
+                                "go-backend-rollback-drill-acknowledgement-audit-delivery-retry-execution-record",
+                            ),
+                            (
+                                "go-backend-rollback-drill-acknowledgement-audit-delivery-connector-recovery-playbook",
+                                "go-backend-rollback-drill-acknowledgement-audit-delivery-connector-recovery-playbook",
+                            ),
+                            (
+                                "go-backend-rollback-drill-acknowledgement-audit-delivery-connector-recovery-closure",
+                                "go-backend-rollback-drill-acknowledgement-audit-delivery-connector-recovery-closure",
+                            ),
+                            (
+                                "go-backend-rollback-drill-acknowledgement-audit-delivery-worker-health-alert-plan",
+                                "go-backend-rollback-drill-acknowledgement-audit-delivery-worker-health-alert-plan",
+                            ),
+                            (
+                                "go-backend-rollback-drill-acknowledgement-audit-delivery-worker-health-alert-ack",
+                                "go-backend-rollback-drill-acknowledgement-audit-delivery-worker-health-alert-ack",
+                            ),
+                            (
+                                "go-backend-rollback-drill-acknowledgement-audit-delivery-retry-recovery-report",
+                                "go-backend-rollback-drill-acknowledgement-audit-delivery-retry-recovery-report",
+                            ),
+                            (
+                                "go-backend-rollback-drill-acknowledgement-audit-delivery-recovery-escalation-plan",
+                                "go-backend-rollback-drill-acknowledgement-audit-delivery-recovery-escalation-plan",
+                            ),
+                            (
+                                "go-backend-rollback-drill-acknowledgement-audit-delivery-recovery-escalation-ack",
+                                "go-backend-rollback-drill-acknowledgement-audit-delivery-recovery-escalation-ack",
+                            ),
+                            (
+                                "go-backend-rollback-drill-acknowledgement-audit-delivery-recovery-executive-report",
+                                "go-backend-rollback-drill-acknowledgement-audit-delivery-recovery-executive-report",
+                            ),
+                            ("drill-schedule-changed", "drill-schedule-changed"),
+                            ("attempt-sending", "attempt-sending"),
+                            ("possible-duplicate", "possible-duplicate"),
+                            ("late-result", "late-result"),
+                            ("worker-run-queued", "worker-run-queued"),
+                            ("connector-changed", "connector-changed"),
+                            ("connector-tested", "connector-tested"),
+                        ],
+                        max_length=96,
+                    ),
+                ),
+                ("created_at", models.DateTimeField()),
+                ("actor", models.CharField(max_length=150)),
+                ("source", models.CharField(blank=True, max_length=96)),
+                ("provider", models.CharField(blank=True, max_length=63)),
+                ("schedule_id", models.CharField(blank=True, max_length=64)),
+                ("audit_id", models.CharField(blank=True, max_length=64)),
+                ("delivery_id", models.CharField(blank=True, max_length=64)),
+                ("acknowledgement_state", models.CharField(blank=True, max_length=16)),
+                ("delivery_success", models.BooleanField(blank=True, null=True)),
+                ("alert_level", models.CharField(blank=True, max_length=16)),
+                ("cadence", models.CharField(blank=True, max_length=64)),
+                ("body", models.TextField()),
             ],
             options={
-                'ordering': ['name'],
-                'default_permissions': (),
-                'constraints': [models.CheckConstraint(condition=models.Q(('interval_minutes__gte', 1), ('interval_minutes__lte', 10080)), name='worker_schedule_interval')],
+                "verbose_name_plural": "evidence entries",
+                "ordering": ["-id"],
+                "default_permissions": (),
+                "indexes": [
+                    models.Index(fields=["metadata_kind", "id"], name="entry_by_kind"),
+                    models.Index(
+                        condition=models.Q(("audit_id", ""), _negated=True),
+                        fields=["audit_id", "id"],
+                        name="entry_by_audit",
+                    ),
+                    models.Index(
+                        condition=models.Q(("delivery_id", ""), _negated=True),
+                        fields=["delivery_id", "id"],
+                        name="entry_by_delivery",
+                    ),
+                    models.Index(
+                        condition=models.Q(("schedule_id", ""), _negated=True),
+                        fields=["schedule_id", "id"],
+                        name="entry_by_schedule",
+                    ),
+                ],
+                "constraints": [models.UniqueConstraint(fields=("entry_id",), name="entry_once")],
+            },
+        ),
+        migrations.CreateModel(
+            name="EvidencePackage",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("audit_id", models.CharField(max_length=64, unique=True)),
+                (
+                    "source",
+                    models.CharField(
+                        choices=[
+                            (
+                                "go_backend_rollback_drill_acknowledgement_audit",
+                                "go backend rollback drill acknowledgement audit",
+                            ),
+                            ("go_backend_rollback_drill_notification", "go backend rollback drill notification"),
+                            (
+                                "go_backend_rollback_drill_acknowledgement_audit_worker_health_alert",
+                                "go backend rollback drill acknowledgement audit worker health alert",
+                            ),
+                            (
+                                "go_backend_rollback_drill_acknowledgement_audit_recovery_escalation",
+                                "go backend rollback drill acknowledgement audit recovery escalation",
+                            ),
+                            (
+                                "go_backend_rollback_drill_acknowledgement_audit_recovery_executive_report",
+                                "go backend rollback drill acknowledgement audit recovery executive report",
+                            ),
+                        ],
+                        max_length=96,
+                    ),
+                ),
+                (
+                    "alert_level",
+                    models.CharField(
+                        choices=[("healthy", "healthy"), ("warning", "warning"), ("critical", "critical")],
+                        max_length=16,
+                    ),
+                ),
+                ("route_count", models.PositiveIntegerField()),
+                ("record", models.TextField()),
+                ("digest", models.CharField(max_length=64)),
+                ("generated_by", models.CharField(max_length=128)),
+                ("actor", models.CharField(max_length=150)),
+                ("created_at", models.DateTimeField()),
+            ],
+            options={
+                "ordering": ["-id"],
+                "default_permissions": (),
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "source__in",
+                                [
+                                    "go_backend_rollback_drill_acknowledgement_audit",
+                                    "go_backend_rollback_drill_notification",
+                                    "go_backend_rollback_drill_acknowledgement_audit_worker_health_alert",
+                                    "go_backend_rollback_drill_acknowledgement_audit_recovery_escalation",
+                                    "go_backend_rollback_drill_acknowledgement_audit_recovery_executive_report",
+                                ],
+                            )
+                        ),
+                        name="package_source_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("alert_level__in", ["healthy", "warning", "critical"])),
+                        name="package_alert_level_known",
+                    ),
+                ],
             },
         ),
         migrations.AddField(
-            model_name='workerrun',
-            name='worker_schedule',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='runs', to='rollback_audit.workerschedule'),
+            model_name="deliveryplan",
+            name="package",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="delivery_plans",
+                to="rollback_audit.evidencepackage",
+            ),
         ),
         migrations.CreateModel(
-            name='ApiToken',
+            name="IdempotentRequest",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('digest', models.CharField(max_length=64, unique=True)),
-                ('hint', models.CharField(help_text='The first characters, to tell tokens apart.', max_length=8)),
-                ('created_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField()),
-                ('revoked_at', models.DateTimeField(blank=True, null=True)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='api_tokens', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key_digest", models.CharField(max_length=64)),
+                ("request_digest", models.CharField(max_length=64)),
+                ("status_code", models.PositiveSmallIntegerField(blank=True, null=True)),
+                ("location", models.CharField(blank=True, max_length=300)),
+                ("answer", models.TextField(blank=True)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-id'],
-                'default_permissions': (),
-                'constraints': [models.CheckConstraint(condition=models.Q(('expires_at__gt', models.F('created_at'))), name='api_token_expires')],
+                "default_permissions": (),
+            },
+        ),
+        migrations.AddField(
+            model_name="drillroute",
+            name="plan",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="routes", to="rollback_audit.notificationplan"
+            ),
+        ),
+        migrations.CreateModel(
+            name="RetryDecision",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("ordinal", models.PositiveIntegerField()),
+                (
+                    "action",
+                    models.CharField(
+                        choices=[("retry", "retry"), ("wait", "wait"), ("suppress", "suppress")], max_length=16
+                    ),
+                ),
+                (
+                    "reason_code",
+                    models.CharField(
+                        choices=[
+                            ("in_flight", "in flight"),
+                            ("receiver_rejected", "receiver rejected"),
+                            ("attempts_exhausted", "attempts exhausted"),
+                            ("connector_on_hold", "connector on hold"),
+                            ("outcome_unknown", "outcome unknown"),
+                            ("retry_after", "retry after"),
+                            ("backoff", "backoff"),
+                            ("due", "due"),
+                        ],
+                        max_length=32,
+                    ),
+                ),
+                ("retry_count", models.PositiveIntegerField()),
+                ("retry_delay_minutes", models.PositiveIntegerField()),
+                ("next_retry_at", models.DateTimeField(blank=True, null=True)),
+                ("attempt_number", models.PositiveIntegerField()),
+                ("latest_attempt_at", models.DateTimeField()),
+                ("failed_status_codes", models.CharField(blank=True, max_length=255)),
+                ("request_digest", models.CharField(max_length=64)),
+                ("decision_digest", models.CharField(max_length=64)),
+                (
+                    "delivery",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="decisions",
+                        to="rollback_audit.delivery",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["plan_id", "ordinal"],
+                "default_permissions": (),
+            },
+        ),
+        migrations.CreateModel(
+            name="RetryAcknowledgement",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("retry_acknowledgement_id", models.CharField(max_length=64, unique=True)),
+                (
+                    "acknowledgement_state",
+                    models.CharField(
+                        choices=[
+                            ("accepted", "accepted"),
+                            ("deferred", "deferred"),
+                            ("escalated", "escalated"),
+                            ("resolved", "resolved"),
+                            ("dismissed", "dismissed"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("external_ref", models.CharField(blank=True, max_length=200)),
+                ("notes", models.TextField(blank=True)),
+                ("acknowledged_by", models.CharField(max_length=128)),
+                ("actor", models.CharField(max_length=150)),
+                ("acknowledged_at", models.DateTimeField()),
+                (
+                    "decision",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="acknowledgements",
+                        to="rollback_audit.retrydecision",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["-id"],
+                "default_permissions": (),
+            },
+        ),
+        migrations.CreateModel(
+            name="ApprovalPlanEntry",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "action",
+                    models.CharField(
+                        choices=[
+                            ("request_approval", "request approval"),
+                            ("wait_for_retry_ack", "wait for retry ack"),
+                            ("already_approved", "already approved"),
+                        ],
+                        max_length=32,
+                    ),
+                ),
+                (
+                    "approval_plan",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="entries",
+                        to="rollback_audit.approvalplan",
+                    ),
+                ),
+                (
+                    "decision",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="approval_entries",
+                        to="rollback_audit.retrydecision",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name_plural": "approval plan entries",
+                "ordering": ["id"],
+                "default_permissions": (),
+            },
+        ),
+        migrations.CreateModel(
+            name="ApprovalDecision",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("approval_decision_id", models.CharField(max_length=64)),
+                (
+                    "approval_state",
+                    models.CharField(
+                        choices=[
+                            ("approved", "approved"),
+                            ("denied", "denied"),
+                            ("deferred", "deferred"),
+                            ("expired", "expired"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("plan_digest", models.CharField(max_length=64)),
+                ("decision_digest", models.CharField(max_length=64)),
+                ("request_digest", models.CharField(max_length=64)),
+                ("external_ref", models.CharField(blank=True, max_length=200)),
+                ("notes", models.TextField(blank=True)),
+                ("approved_by", models.CharField(max_length=128)),
+                ("decided_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField()),
+                ("consumed_at", models.DateTimeField(blank=True, null=True)),
+                ("revoked_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "approver",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "approval_plan",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="decisions",
+                        to="rollback_audit.approvalplan",
+                    ),
+                ),
+                (
+                    "delivery",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="approval_decisions",
+                        to="rollback_audit.delivery",
+                    ),
+                ),
+                (
+                    "retry_decision",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="approval_decisions",
+                        to="rollback_audit.retrydecision",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["-id"],
+                "default_permissions": (),
+            },
+        ),
+        migrations.CreateModel(
+            name="RetryPlan",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("retry_plan_id", models.CharField(max_length=64, unique=True)),
+                ("plan_digest", models.CharField(max_length=64)),
+                ("policy", models.JSONField()),
+                ("policy_digest", models.CharField(max_length=64)),
+                ("source", models.CharField(blank=True, max_length=96)),
+                ("provider", models.CharField(blank=True, max_length=63)),
+                ("decision_count", models.PositiveIntegerField()),
+                ("retryable_count", models.PositiveIntegerField()),
+                ("waiting_count", models.PositiveIntegerField()),
+                ("suppressed_count", models.PositiveIntegerField()),
+                (
+                    "alert_level",
+                    models.CharField(
+                        choices=[("healthy", "healthy"), ("warning", "warning"), ("critical", "critical")],
+                        max_length=16,
+                    ),
+                ),
+                ("generated_by", models.CharField(max_length=128)),
+                ("actor", models.CharField(max_length=150)),
+                ("generated_at", models.DateTimeField()),
+                (
+                    "maker",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["-id"],
+                "default_permissions": (),
+            },
+        ),
+        migrations.AddField(
+            model_name="retrydecision",
+            name="plan",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="decisions",
+                to="rollback_audit.retryplan",
+            ),
+        ),
+        migrations.AddField(
+            model_name="approvalplan",
+            name="retry_plan",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="approval_plans",
+                to="rollback_audit.retryplan",
+            ),
+        ),
+        migrations.CreateModel(
+            name="WorkerResult",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("ordinal", models.PositiveIntegerField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("remaining", "remaining"),
+                            ("sending", "sending"),
+                            ("delivered", "delivered"),
+                            ("failed", "failed"),
+                            ("unknown", "unknown"),
+                            ("skipped", "skipped"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "skipped",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("dry_run", "dry run"),
+                            ("approval_missing", "approval missing"),
+                            ("approval_expired", "approval expired"),
+                            ("approval_revoked", "approval revoked"),
+                            ("drifted", "drifted"),
+                            ("connector_on_hold", "connector on hold"),
+                            ("in_flight", "in flight"),
+                            ("run_aborted", "run aborted"),
+                        ],
+                        max_length=32,
+                        null=True,
+                    ),
+                ),
+                (
+                    "approval",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="results",
+                        to="rollback_audit.approvaldecision",
+                    ),
+                ),
+                (
+                    "decision",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="results",
+                        to="rollback_audit.retrydecision",
+                    ),
+                ),
+                (
+                    "delivery",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="results",
+                        to="rollback_audit.delivery",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["run_id", "ordinal"],
+                "default_permissions": (),
+            },
+        ),
+        migrations.CreateModel(
+            name="DeliveryAttempt",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveIntegerField()),
+                ("fence", models.PositiveBigIntegerField()),
+                ("state", models.CharField(choices=[("sending", "sending"), ("settled", "settled")], max_length=16)),
+                ("started_at", models.DateTimeField()),
+                ("settled_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "outcome",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("confirmed", "confirmed"),
+                            ("not_sent", "not sent"),
+                            ("refused", "refused"),
+                            ("answered_5xx", "answered 5xx"),
+                            ("unknown", "unknown"),
+                        ],
+                        max_length=16,
+                        null=True,
+                    ),
+                ),
+                (
+                    "failure_kind",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("name_unresolved", "name unresolved"),
+                            ("address_forbidden", "address forbidden"),
+                            ("connect_refused", "connect refused"),
+                            ("connect_timeout", "connect timeout"),
+                            ("tls_failed", "tls failed"),
+                            ("tls_untrusted", "tls untrusted"),
+                            ("payload_too_large", "payload too large"),
+                            ("request_invalid", "request invalid"),
+                            ("connector_unavailable", "connector unavailable"),
+                            ("lease_lost", "lease lost"),
+                            ("payload_refused", "payload refused"),
+                            ("redirect_refused", "redirect refused"),
+                            ("credential_refused", "credential refused"),
+                            ("address_unknown", "address unknown"),
+                            ("rate_limited", "rate limited"),
+                            ("try_later", "try later"),
+                            ("unavailable", "unavailable"),
+                            ("gateway_failed", "gateway failed"),
+                            ("server_error", "server error"),
+                            ("answer_rejected", "answer rejected"),
+                            ("answer_timeout", "answer timeout"),
+                            ("connection_lost", "connection lost"),
+                            ("answer_malformed", "answer malformed"),
+                            ("answer_too_large", "answer too large"),
+                            ("worker_lost", "worker lost"),
+                        ],
+                        max_length=32,
+                        null=True,
+                    ),
+                ),
+                ("status_code", models.PositiveSmallIntegerField(blank=True, null=True)),
+                ("retry_after_seconds", models.PositiveIntegerField(blank=True, null=True)),
+                ("duration_ms", models.PositiveIntegerField(blank=True, null=True)),
+                (
+                    "approval",
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="attempt",
+                        to="rollback_audit.approvaldecision",
+                    ),
+                ),
+                (
+                    "delivery",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="attempts",
+                        to="rollback_audit.delivery",
+                    ),
+                ),
+                (
+                    "result",
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="attempt",
+                        to="rollback_audit.workerresult",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["-id"],
+                "default_permissions": (),
+            },
+        ),
+        migrations.CreateModel(
+            name="WorkerRun",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("run_id", models.CharField(max_length=64, unique=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "queued"),
+                            ("running", "running"),
+                            ("completed", "completed"),
+                            ("aborted", "aborted"),
+                            ("abandoned", "abandoned"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("dry_run", models.BooleanField(default=True)),
+                ("reason", models.CharField(blank=True, max_length=500)),
+                ("interval_minutes", models.PositiveIntegerField()),
+                ("cadence", models.CharField(max_length=64)),
+                ("window_start", models.DateTimeField()),
+                ("window_end", models.DateTimeField()),
+                ("max_retry_deliveries", models.PositiveIntegerField()),
+                ("timeout_seconds", models.FloatField()),
+                ("approval_pending_count", models.PositiveIntegerField(default=0)),
+                ("over_limit_count", models.PositiveIntegerField(default=0)),
+                ("selected_retry_count", models.PositiveIntegerField(default=0)),
+                ("delivered_count", models.PositiveIntegerField(default=0)),
+                ("failed_count", models.PositiveIntegerField(default=0)),
+                ("skipped_count", models.PositiveIntegerField(default=0)),
+                ("unknown_count", models.PositiveIntegerField(default=0)),
+                ("remaining_count", models.PositiveIntegerField(default=0)),
+                ("generated_by", models.CharField(max_length=128)),
+                ("actor", models.CharField(max_length=150)),
+                ("generated_at", models.DateTimeField()),
+                ("aborted_by", models.CharField(blank=True, max_length=150)),
+                ("abort_reason", models.CharField(blank=True, max_length=500)),
+                ("started_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "driven_until",
+                    models.DateTimeField(blank=True, help_text="A worker is at it until then.", null=True),
+                ),
+                ("completed_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "retry_plan",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="runs", to="rollback_audit.retryplan"
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["-id"],
+                "default_permissions": (),
+            },
+        ),
+        migrations.AddField(
+            model_name="workerresult",
+            name="run",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="results",
+                to="rollback_audit.workerrun",
+            ),
+        ),
+        migrations.CreateModel(
+            name="WorkerSchedule",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=64, unique=True)),
+                ("interval_minutes", models.PositiveIntegerField()),
+                ("enabled", models.BooleanField(default=True)),
+                ("updated_at", models.DateTimeField()),
+            ],
+            options={
+                "ordering": ["name"],
+                "default_permissions": (),
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("interval_minutes__gte", 1), ("interval_minutes__lte", 10080)),
+                        name="worker_schedule_interval",
+                    )
+                ],
+            },
+        ),
+        migrations.AddField(
+            model_name="workerrun",
+            name="worker_schedule",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="runs",
+                to="rollback_audit.workerschedule",
+            ),
+        ),
+        migrations.CreateModel(
+            name="ApiToken",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("digest", models.CharField(max_length=64, unique=True)),
+                ("hint", models.CharField(help_text="The first characters, to tell tokens apart.", max_length=8)),
+                ("created_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField()),
+                ("revoked_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="api_tokens",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["-id"],
+                "default_permissions": (),
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("expires_at__gt", models.F("created_at"))), name="api_token_expires"
+                    )
+                ],
             },
         ),
         migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(condition=models.Q(('state__in', ['sending', 'failed'])), fields=['delivery_id', 'provider'], name='delivery_open_by_key'),
+            model_name="delivery",
+            index=models.Index(
+                condition=models.Q(("state__in", ["sending", "failed"])),
+                fields=["delivery_id", "provider"],
+                name="delivery_open_by_key",
+            ),
         ),
         migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(condition=models.Q(('state__in', ['sending', 'failed'])), fields=['connector', 'state', 'blocked_by', 'due_at'], name='delivery_open_standing'),
+            model_name="delivery",
+            index=models.Index(
+                condition=models.Q(("state__in", ["sending", "failed"])),
+                fields=["connector", "state", "blocked_by", "due_at"],
+                name="delivery_open_standing",
+            ),
         ),
         migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(condition=models.Q(('state', 'sending')), fields=['lease_until'], name='delivery_leases'),
+            model_name="delivery",
+            index=models.Index(
+                condition=models.Q(("state", "sending")), fields=["lease_until"], name="delivery_leases"
+            ),
         ),
         migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(fields=['audit_id'], name='delivery_by_audit'),
+            model_name="delivery",
+            index=models.Index(fields=["audit_id"], name="delivery_by_audit"),
         ),
         migrations.AddConstraint(
-            model_name='delivery',
-            constraint=models.UniqueConstraint(fields=('delivery_id', 'provider'), name='delivery_once_per_connector'),
+            model_name="delivery",
+            constraint=models.UniqueConstraint(fields=("delivery_id", "provider"), name="delivery_once_per_connector"),
         ),
         migrations.AddConstraint(
-            model_name='delivery',
-            constraint=models.UniqueConstraint(fields=('event_id',), name='delivery_event_once'),
+            model_name="delivery",
+            constraint=models.UniqueConstraint(fields=("event_id",), name="delivery_event_once"),
         ),
         migrations.AddConstraint(
-            model_name='delivery',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['sending', 'failed', 'delivered', 'closed'])), name='delivery_state_known'),
+            model_name="delivery",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["sending", "failed", "delivered", "closed"])),
+                name="delivery_state_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='delivery',
-            constraint=models.CheckConstraint(condition=models.Q(('source__in', ['go_backend_rollback_drill_acknowledgement_audit', 'go_backend_rollback_drill_notification', 'go_backend_rollback_drill_acknowledgement_audit_worker_health_alert', 'go_backend_rollback_drill_acknowledgement_audit_recovery_escalation', 'go_backend_rollback_drill_acknowledgement_audit_recovery_executive_report'])), name='delivery_source_known'),
+            model_name="delivery",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "source__in",
+                        [
+                            "go_backend_rollback_drill_acknowledgement_audit",
+                            "go_backend_rollback_drill_notification",
+                            "go_backend_rollback_drill_acknowledgement_audit_worker_health_alert",
+                            "go_backend_rollback_drill_acknowledgement_audit_recovery_escalation",
+                            "go_backend_rollback_drill_acknowledgement_audit_recovery_executive_report",
+                        ],
+                    )
+                ),
+                name="delivery_source_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='delivery',
-            constraint=models.CheckConstraint(condition=models.Q(('failure_kind__in', ['name_unresolved', 'address_forbidden', 'connect_refused', 'connect_timeout', 'tls_failed', 'tls_untrusted', 'payload_too_large', 'request_invalid', 'connector_unavailable', 'lease_lost', 'payload_refused', 'redirect_refused', 'credential_refused', 'address_unknown', 'rate_limited', 'try_later', 'unavailable', 'gateway_failed', 'server_error', 'answer_rejected', 'answer_timeout', 'connection_lost', 'answer_malformed', 'answer_too_large', 'worker_lost'])), name='delivery_failure_kind_known'),
+            model_name="delivery",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "failure_kind__in",
+                        [
+                            "name_unresolved",
+                            "address_forbidden",
+                            "connect_refused",
+                            "connect_timeout",
+                            "tls_failed",
+                            "tls_untrusted",
+                            "payload_too_large",
+                            "request_invalid",
+                            "connector_unavailable",
+                            "lease_lost",
+                            "payload_refused",
+                            "redirect_refused",
+                            "credential_refused",
+                            "address_unknown",
+                            "rate_limited",
+                            "try_later",
+                            "unavailable",
+                            "gateway_failed",
+                            "server_error",
+                            "answer_rejected",
+                            "answer_timeout",
+                            "connection_lost",
+                            "answer_malformed",
+                            "answer_too_large",
+                            "worker_lost",
+                        ],
+                    )
+                ),
+                name="delivery_failure_kind_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='delivery',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('lease_until__isnull', False), ('state', 'sending')), models.Q(models.Q(('state', 'sending'), _negated=True), ('lease_until__isnull', True)), _connector='OR'), name='delivery_is_leased_while_sending'),
+            model_name="delivery",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("lease_until__isnull", False), ("state", "sending")),
+                    models.Q(models.Q(("state", "sending"), _negated=True), ("lease_until__isnull", True)),
+                    _connector="OR",
+                ),
+                name="delivery_is_leased_while_sending",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='delivery',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'failed'), _negated=True), models.Q(('failure_count__gte', 1), ('last_failed_at__isnull', False)), _connector='OR'), name='delivery_failed_has_a_failure'),
+            model_name="delivery",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "failed"), _negated=True),
+                    models.Q(("failure_count__gte", 1), ("last_failed_at__isnull", False)),
+                    _connector="OR",
+                ),
+                name="delivery_failed_has_a_failure",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='delivery',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('delivered_at__isnull', False), ('state', 'delivered')), models.Q(models.Q(('state', 'delivered'), _negated=True), ('delivered_at__isnull', True)), _connector='OR'), name='delivery_delivered_has_a_moment'),
+            model_name="delivery",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("delivered_at__isnull", False), ("state", "delivered")),
+                    models.Q(models.Q(("state", "delivered"), _negated=True), ("delivered_at__isnull", True)),
+                    _connector="OR",
+                ),
+                name="delivery_delivered_has_a_moment",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='delivery',
-            constraint=models.CheckConstraint(condition=models.Q(('failure_count__lte', models.F('attempt_count'))), name='delivery_failures_within_attempts'),
+            model_name="delivery",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("failure_count__lte", models.F("attempt_count"))),
+                name="delivery_failures_within_attempts",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='drillacknowledgement',
-            constraint=models.CheckConstraint(condition=models.Q(('acknowledgement_state__in', ['acknowledged', 'dismissed', 'escalated', 'resolved'])), name='drill_acknowledgement_state_known'),
+            model_name="drillacknowledgement",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("acknowledgement_state__in", ["acknowledged", "dismissed", "escalated", "resolved"])
+                ),
+                name="drill_acknowledgement_state_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='deliveryplan',
-            constraint=models.UniqueConstraint(fields=('delivery_id',), name='delivery_plan_once'),
+            model_name="deliveryplan",
+            constraint=models.UniqueConstraint(fields=("delivery_id",), name="delivery_plan_once"),
         ),
         migrations.AddConstraint(
-            model_name='idempotentrequest',
-            constraint=models.UniqueConstraint(fields=('user', 'key_digest'), name='idempotent_request_once'),
+            model_name="idempotentrequest",
+            constraint=models.UniqueConstraint(fields=("user", "key_digest"), name="idempotent_request_once"),
         ),
         migrations.AddConstraint(
-            model_name='drillroute',
-            constraint=models.UniqueConstraint(fields=('plan', 'schedule', 'provider'), name='drill_route_once_per_plan'),
+            model_name="drillroute",
+            constraint=models.UniqueConstraint(
+                fields=("plan", "schedule", "provider"), name="drill_route_once_per_plan"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='retryacknowledgement',
-            constraint=models.CheckConstraint(condition=models.Q(('acknowledgement_state__in', ['accepted', 'deferred', 'escalated', 'resolved', 'dismissed'])), name='retry_acknowledgement_state_known'),
+            model_name="retryacknowledgement",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("acknowledgement_state__in", ["accepted", "deferred", "escalated", "resolved", "dismissed"])
+                ),
+                name="retry_acknowledgement_state_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='approvalplanentry',
-            constraint=models.UniqueConstraint(fields=('approval_plan', 'decision'), name='approval_entry_once'),
+            model_name="approvalplanentry",
+            constraint=models.UniqueConstraint(fields=("approval_plan", "decision"), name="approval_entry_once"),
         ),
         migrations.AddConstraint(
-            model_name='approvalplanentry',
-            constraint=models.CheckConstraint(condition=models.Q(('action__in', ['request_approval', 'wait_for_retry_ack', 'already_approved'])), name='approval_entry_action_known'),
+            model_name="approvalplanentry",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("action__in", ["request_approval", "wait_for_retry_ack", "already_approved"])),
+                name="approval_entry_action_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='approvaldecision',
-            constraint=models.UniqueConstraint(fields=('approval_decision_id',), name='approval_once'),
+            model_name="approvaldecision",
+            constraint=models.UniqueConstraint(fields=("approval_decision_id",), name="approval_once"),
         ),
         migrations.AddConstraint(
-            model_name='approvaldecision',
-            constraint=models.UniqueConstraint(condition=models.Q(('approval_state', 'approved'), ('consumed_at__isnull', True), ('revoked_at__isnull', True)), fields=('delivery', 'decision_digest'), name='approval_live_once'),
+            model_name="approvaldecision",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(
+                    ("approval_state", "approved"), ("consumed_at__isnull", True), ("revoked_at__isnull", True)
+                ),
+                fields=("delivery", "decision_digest"),
+                name="approval_live_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='approvaldecision',
-            constraint=models.CheckConstraint(condition=models.Q(('approval_state__in', ['approved', 'denied', 'deferred', 'expired'])), name='approval_state_known'),
+            model_name="approvaldecision",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("approval_state__in", ["approved", "denied", "deferred", "expired"])),
+                name="approval_state_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='approvaldecision',
-            constraint=models.CheckConstraint(condition=models.Q(('expires_at__gt', models.F('decided_at'))), name='approval_expires'),
+            model_name="approvaldecision",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("expires_at__gt", models.F("decided_at"))), name="approval_expires"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='approvaldecision',
-            constraint=models.CheckConstraint(condition=models.Q(('approval_state', 'approved'), models.Q(('consumed_at__isnull', True), ('revoked_at__isnull', True)), _connector='OR'), name='approval_only_approved_is_used'),
+            model_name="approvaldecision",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("approval_state", "approved"),
+                    models.Q(("consumed_at__isnull", True), ("revoked_at__isnull", True)),
+                    _connector="OR",
+                ),
+                name="approval_only_approved_is_used",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='approvaldecision',
-            constraint=models.CheckConstraint(condition=models.Q(('consumed_at__isnull', True), ('revoked_at__isnull', True), _connector='OR'), name='approval_used_or_revoked'),
+            model_name="approvaldecision",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("consumed_at__isnull", True), ("revoked_at__isnull", True), _connector="OR"),
+                name="approval_used_or_revoked",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='retryplan',
-            constraint=models.CheckConstraint(condition=models.Q(('alert_level__in', ['healthy', 'warning', 'critical'])), name='retry_plan_alert_level_known'),
+            model_name="retryplan",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("alert_level__in", ["healthy", "warning", "critical"])),
+                name="retry_plan_alert_level_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='retryplan',
-            constraint=models.CheckConstraint(condition=models.Q(('decision_count', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('retryable_count'), '+', models.F('waiting_count')), '+', models.F('suppressed_count')))), name='retry_plan_adds_up'),
+            model_name="retryplan",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "decision_count",
+                        django.db.models.expressions.CombinedExpression(
+                            django.db.models.expressions.CombinedExpression(
+                                models.F("retryable_count"), "+", models.F("waiting_count")
+                            ),
+                            "+",
+                            models.F("suppressed_count"),
+                        ),
+                    )
+                ),
+                name="retry_plan_adds_up",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='retrydecision',
-            constraint=models.UniqueConstraint(fields=('plan', 'ordinal'), name='retry_decision_ordered'),
+            model_name="retrydecision",
+            constraint=models.UniqueConstraint(fields=("plan", "ordinal"), name="retry_decision_ordered"),
         ),
         migrations.AddConstraint(
-            model_name='retrydecision',
-            constraint=models.CheckConstraint(condition=models.Q(('action__in', ['retry', 'wait', 'suppress'])), name='retry_decision_action_known'),
+            model_name="retrydecision",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("action__in", ["retry", "wait", "suppress"])), name="retry_decision_action_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='retrydecision',
-            constraint=models.CheckConstraint(condition=models.Q(('reason_code__in', ['in_flight', 'receiver_rejected', 'attempts_exhausted', 'connector_on_hold', 'outcome_unknown', 'retry_after', 'backoff', 'due'])), name='retry_decision_reason_known'),
+            model_name="retrydecision",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "reason_code__in",
+                        [
+                            "in_flight",
+                            "receiver_rejected",
+                            "attempts_exhausted",
+                            "connector_on_hold",
+                            "outcome_unknown",
+                            "retry_after",
+                            "backoff",
+                            "due",
+                        ],
+                    )
+                ),
+                name="retry_decision_reason_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='retrydecision',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('action', 'retry'), _negated=True), ('next_retry_at__isnull', False), _connector='OR'), name='retry_decision_retry_has_a_moment'),
+            model_name="retrydecision",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("action", "retry"), _negated=True), ("next_retry_at__isnull", False), _connector="OR"
+                ),
+                name="retry_decision_retry_has_a_moment",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='deliveryattempt',
-            constraint=models.UniqueConstraint(fields=('delivery', 'number'), name='attempt_numbered_once'),
+            model_name="deliveryattempt",
+            constraint=models.UniqueConstraint(fields=("delivery", "number"), name="attempt_numbered_once"),
         ),
         migrations.AddConstraint(
-            model_name='deliveryattempt',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'sending')), fields=('delivery',), name='attempt_one_on_the_wire'),
+            model_name="deliveryattempt",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state", "sending")), fields=("delivery",), name="attempt_one_on_the_wire"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='deliveryattempt',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['sending', 'settled'])), name='attempt_state_known'),
+            model_name="deliveryattempt",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["sending", "settled"])), name="attempt_state_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='deliveryattempt',
-            constraint=models.CheckConstraint(condition=models.Q(('outcome__in', ['confirmed', 'not_sent', 'refused', 'answered_5xx', 'unknown'])), name='attempt_outcome_known'),
+            model_name="deliveryattempt",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("outcome__in", ["confirmed", "not_sent", "refused", "answered_5xx", "unknown"])),
+                name="attempt_outcome_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='deliveryattempt',
-            constraint=models.CheckConstraint(condition=models.Q(('failure_kind__in', ['name_unresolved', 'address_forbidden', 'connect_refused', 'connect_timeout', 'tls_failed', 'tls_untrusted', 'payload_too_large', 'request_invalid', 'connector_unavailable', 'lease_lost', 'payload_refused', 'redirect_refused', 'credential_refused', 'address_unknown', 'rate_limited', 'try_later', 'unavailable', 'gateway_failed', 'server_error', 'answer_rejected', 'answer_timeout', 'connection_lost', 'answer_malformed', 'answer_too_large', 'worker_lost'])), name='attempt_failure_kind_known'),
+            model_name="deliveryattempt",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "failure_kind__in",
+                        [
+                            "name_unresolved",
+                            "address_forbidden",
+                            "connect_refused",
+                            "connect_timeout",
+                            "tls_failed",
+                            "tls_untrusted",
+                            "payload_too_large",
+                            "request_invalid",
+                            "connector_unavailable",
+                            "lease_lost",
+                            "payload_refused",
+                            "redirect_refused",
+                            "credential_refused",
+                            "address_unknown",
+                            "rate_limited",
+                            "try_later",
+                            "unavailable",
+                            "gateway_failed",
+                            "server_error",
+                            "answer_rejected",
+                            "answer_timeout",
+                            "connection_lost",
+                            "answer_malformed",
+                            "answer_too_large",
+                            "worker_lost",
+                        ],
+                    )
+                ),
+                name="attempt_failure_kind_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='deliveryattempt',
-            constraint=models.CheckConstraint(condition=models.Q(('number__gte', 1)), name='attempt_number_from_one'),
+            model_name="deliveryattempt",
+            constraint=models.CheckConstraint(condition=models.Q(("number__gte", 1)), name="attempt_number_from_one"),
         ),
         migrations.AddConstraint(
-            model_name='deliveryattempt',
-            constraint=models.CheckConstraint(condition=models.Q(('number', 1), models.Q(('approval__isnull', False), ('result__isnull', False)), _connector='OR'), name='attempt_retry_needs_an_approval'),
+            model_name="deliveryattempt",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("number", 1), models.Q(("approval__isnull", False), ("result__isnull", False)), _connector="OR"
+                ),
+                name="attempt_retry_needs_an_approval",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='deliveryattempt',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('outcome__isnull', True), ('settled_at__isnull', True), ('state', 'sending')), models.Q(('outcome__isnull', False), ('settled_at__isnull', False), ('state', 'settled')), _connector='OR'), name='attempt_settled_has_an_outcome'),
+            model_name="deliveryattempt",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("outcome__isnull", True), ("settled_at__isnull", True), ("state", "sending")),
+                    models.Q(("outcome__isnull", False), ("settled_at__isnull", False), ("state", "settled")),
+                    _connector="OR",
+                ),
+                name="attempt_settled_has_an_outcome",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='deliveryattempt',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('failure_kind__isnull', True), ('outcome__isnull', True)), models.Q(('failure_kind__isnull', True), ('outcome', 'confirmed')), models.Q(models.Q(('outcome', 'confirmed'), _negated=True), ('failure_kind__isnull', False), ('outcome__isnull', False)), _connector='OR'), name='attempt_failure_has_a_kind'),
+            model_name="deliveryattempt",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("failure_kind__isnull", True), ("outcome__isnull", True)),
+                    models.Q(("failure_kind__isnull", True), ("outcome", "confirmed")),
+                    models.Q(
+                        models.Q(("outcome", "confirmed"), _negated=True),
+                        ("failure_kind__isnull", False),
+                        ("outcome__isnull", False),
+                    ),
+                    _connector="OR",
+                ),
+                name="attempt_failure_has_a_kind",
+            ),
         ),
         migrations.AddIndex(
-            model_name='workerresult',
-            index=models.Index(condition=models.Q(('state', 'remaining')), fields=['run', 'ordinal'], name='worker_result_remaining'),
+            model_name="workerresult",
+            index=models.Index(
+                condition=models.Q(("state", "remaining")), fields=["run", "ordinal"], name="worker_result_remaining"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='workerresult',
-            constraint=models.UniqueConstraint(fields=('run', 'ordinal'), name='worker_result_ordered'),
+            model_name="workerresult",
+            constraint=models.UniqueConstraint(fields=("run", "ordinal"), name="worker_result_ordered"),
         ),
         migrations.AddConstraint(
-            model_name='workerresult',
-            constraint=models.UniqueConstraint(fields=('run', 'decision'), name='worker_result_once'),
+            model_name="workerresult",
+            constraint=models.UniqueConstraint(fields=("run", "decision"), name="worker_result_once"),
         ),
         migrations.AddConstraint(
-            model_name='workerresult',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['remaining', 'sending', 'delivered', 'failed', 'unknown', 'skipped'])), name='worker_result_state_known'),
+            model_name="workerresult",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("state__in", ["remaining", "sending", "delivered", "failed", "unknown", "skipped"])
+                ),
+                name="worker_result_state_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='workerresult',
-            constraint=models.CheckConstraint(condition=models.Q(('skipped__in', ['dry_run', 'approval_missing', 'approval_expired', 'approval_revoked', 'drifted', 'connector_on_hold', 'in_flight', 'run_aborted'])), name='worker_result_skip_known'),
+            model_name="workerresult",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "skipped__in",
+                        [
+                            "dry_run",
+                            "approval_missing",
+                            "approval_expired",
+                            "approval_revoked",
+                            "drifted",
+                            "connector_on_hold",
+                            "in_flight",
+                            "run_aborted",
+                        ],
+                    )
+                ),
+                name="worker_result_skip_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='workerresult',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('skipped__isnull', False), ('state', 'skipped')), models.Q(models.Q(('state', 'skipped'), _negated=True), ('skipped__isnull', True)), _connector='OR'), name='worker_result_skip_has_a_reason'),
+            model_name="workerresult",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("skipped__isnull", False), ("state", "skipped")),
+                    models.Q(models.Q(("state", "skipped"), _negated=True), ("skipped__isnull", True)),
+                    _connector="OR",
+                ),
+                name="worker_result_skip_has_a_reason",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='workerresult',
-            constraint=models.CheckConstraint(condition=models.Q(('state', 'skipped'), ('approval__isnull', False), _connector='OR'), name='worker_result_live_needs_an_approval'),
+            model_name="workerresult",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state", "skipped"), ("approval__isnull", False), _connector="OR"),
+                name="worker_result_live_needs_an_approval",
+            ),
         ),
         migrations.AddIndex(
-            model_name='workerrun',
-            index=models.Index(condition=models.Q(('state__in', ['queued', 'running'])), fields=['id'], name='worker_run_unfinished'),
+            model_name="workerrun",
+            index=models.Index(
+                condition=models.Q(("state__in", ["queued", "running"])), fields=["id"], name="worker_run_unfinished"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='workerrun',
-            constraint=models.UniqueConstraint(condition=models.Q(('worker_schedule__isnull', False)), fields=('worker_schedule', 'window_start'), name='worker_run_once_per_window'),
+            model_name="workerrun",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("worker_schedule__isnull", False)),
+                fields=("worker_schedule", "window_start"),
+                name="worker_run_once_per_window",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='workerrun',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['queued', 'running', 'completed', 'aborted', 'abandoned'])), name='worker_run_state_known'),
+            model_name="workerrun",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["queued", "running", "completed", "aborted", "abandoned"])),
+                name="worker_run_state_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='workerrun',
-            constraint=models.CheckConstraint(condition=models.Q(('selected_retry_count', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('delivered_count'), '+', models.F('failed_count')), '+', models.F('skipped_count')), '+', models.F('unknown_count')), '+', models.F('remaining_count')))), name='worker_run_adds_up'),
+            model_name="workerrun",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "selected_retry_count",
+                        django.db.models.expressions.CombinedExpression(
+                            django.db.models.expressions.CombinedExpression(
+                                django.db.models.expressions.CombinedExpression(
+                                    django.db.models.expressions.CombinedExpression(
+                                        models.F("delivered_count"), "+", models.F("failed_count")
+                                    ),
+                                    "+",
+                                    models.F("skipped_count"),
+                                ),
+                                "+",
+                                models.F("unknown_count"),
+                            ),
+                            "+",
+                            models.F("remaining_count"),
+                        ),
+                    )
+                ),
+                name="worker_run_adds_up",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='workerrun',
-            constraint=models.CheckConstraint(condition=models.Q(('dry_run', True), models.Q(('reason', ''), _negated=True), _connector='OR'), name='worker_run_live_has_a_reason'),
+            model_name="workerrun",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("dry_run", True), models.Q(("reason", ""), _negated=True), _connector="OR"),
+                name="worker_run_live_has_a_reason",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='workerrun',
-            constraint=models.CheckConstraint(condition=models.Q(('dry_run', False), models.Q(('delivered_count', 0), ('failed_count', 0), ('unknown_count', 0)), _connector='OR'), name='worker_run_dry_sends_nothing'),
+            model_name="workerrun",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("dry_run", False),
+                    models.Q(("delivered_count", 0), ("failed_count", 0), ("unknown_count", 0)),
+                    _connector="OR",
+                ),
+                name="worker_run_dry_sends_nothing",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='workerrun',
-            constraint=models.CheckConstraint(condition=models.Q(('aborted_by', ''), models.Q(('abort_reason', ''), _negated=True), _connector='OR'), name='worker_run_abort_has_a_reason'),
+            model_name="workerrun",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("aborted_by", ""), models.Q(("abort_reason", ""), _negated=True), _connector="OR"),
+                name="worker_run_abort_has_a_reason",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='workerrun',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'completed'), _negated=True), models.Q(('completed_at__isnull', False), ('remaining_count', 0)), _connector='OR'), name='worker_run_completed_leaves_nothing'),
+            model_name="workerrun",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "completed"), _negated=True),
+                    models.Q(("completed_at__isnull", False), ("remaining_count", 0)),
+                    _connector="OR",
+                ),
+                name="worker_run_completed_leaves_nothing",
+            ),
         ),
     ]

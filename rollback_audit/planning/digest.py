@@ -27,11 +27,6 @@ def canonical(value: Mapping[str, object]) -> bytes:
     return rfc8785.dumps(value)  # type: ignore[arg-type]
 
 
-def short_id(prefix: str, seed: bytes) -> str:
-    """`prefix-` and the first 16 hex characters of the seed's SHA-256 (H16 in the contract)."""
-    return f"{prefix}-{_sha256(seed).hexdigest()[:16]}"
-
-
 def policy_digest(policy: RetryPolicy) -> str:
     """64 hex characters that name a policy."""
     return _sha256(POLICY_DOMAIN + canonical(policy._asdict())).hexdigest()

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import random
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import islice
@@ -11,10 +10,10 @@ from typing import Any
 from django.db import connection, transaction
 
 from rollback_audit.engine import bulk, clock
+from rollback_audit.ids import new_id
 from rollback_audit.models import Connector, Delivery, DeliveryAttempt, DeliveryPlan, EvidencePackage
 from rollback_audit.states import AlertLevel, AttemptState, DeliveryState, FailureKind, Outcome, Source
 
-SEED = 20_261_123
 _BATCH = 5_000
 _DELIVERY = (
     "id",
@@ -70,7 +69,7 @@ def deliveries(count: int, *, failed: int, connector: Connector) -> None:
     """`count` deliveries with one attempt each; `failed` of them, evenly spread, failed an hour ago with 503."""
     now = clock.now()
     package = EvidencePackage.objects.create(
-        audit_id=f"gordackaudit-{SEED:016x}",
+        audit_id=new_id("gordackaudit"),
         source=Source.ACKNOWLEDGEMENT_AUDIT,
         alert_level=AlertLevel.HEALTHY,
         route_count=0,
@@ -99,12 +98,11 @@ def deliveries(count: int, *, failed: int, connector: Connector) -> None:
 def _rows(
     count: int, *, failed: int, connector: Connector, package: EvidencePackage, at: datetime
 ) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]]]:
-    numbers = random.Random(SEED)
     moment, due = bulk.moment(at), bulk.moment(at + timedelta(minutes=15))
     every = count // failed
     for number in range(1, count + 1):
         has_failed = number % every == 0
-        delivery_id = f"gordackdelivery-{numbers.getrandbits(64):016x}"
+        delivery_id = new_id("gordackdelivery")
         event = _event(package.audit_id, delivery_id)
         digest = hashlib.sha256(event.encode()).hexdigest()
         yield (
@@ -131,7 +129,7 @@ def _rows(
                 connector.name,
                 package.source,
                 digest,
-                f"gordackevent-{numbers.getrandbits(64):016x}",
+                new_id("gordackevent"),
                 (DeliveryState.FAILED if has_failed else DeliveryState.DELIVERED).value,
                 1,
                 int(has_failed),

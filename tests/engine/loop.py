@@ -1,7 +1,6 @@
 """The loop in a few words: what failed, a plan, its approval, a run; and failed deliveries by the thousand."""
 
 import hashlib
-import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +14,7 @@ from rollback_audit.engine.approvals import ApprovalAnswer, DecisionKey
 from rollback_audit.engine.packages import AuditFilters
 from rollback_audit.engine.runs import RunAnswer
 from rollback_audit.engine.worker import RunRequest
+from rollback_audit.ids import new_id
 from rollback_audit.models import Connector, Delivery, DeliveryAttempt, DeliveryPlan, EvidenceEntry, EvidencePackage
 from rollback_audit.planning.facts import DEFAULT_POLICY, RetryPolicy
 from rollback_audit.records.plans import RetryDecisionRecord, RetryPlanRecord
@@ -109,7 +109,7 @@ def failed_rows(
     """Deliveries as the engine leaves them: failed with 503, the last time an hour ago."""
     at = at or clock.now() - timedelta(hours=1)
     package = EvidencePackage.objects.create(
-        audit_id=f"gordackaudit-{secrets.token_hex(8)}",
+        audit_id=new_id("gordackaudit"),
         source=Source.ACKNOWLEDGEMENT_AUDIT,
         alert_level=AlertLevel.HEALTHY,
         route_count=0,
@@ -130,7 +130,7 @@ def failed_rows(
 
 
 def _plan(package: EvidencePackage, connector: Connector, *, at: datetime) -> DeliveryPlan:
-    delivery_id = f"gordackdelivery-{secrets.token_hex(8)}"
+    delivery_id = new_id("gordackdelivery")
     event = f'{{"summary":{{"delivery_id":"{delivery_id}"}}}}'
     return DeliveryPlan(
         delivery_id=delivery_id,
@@ -155,7 +155,7 @@ def _delivery(plan: DeliveryPlan, connector: Connector, *, failures: int, kind: 
         provider=connector.name,
         source=plan.package.source,
         event_digest=plan.event_digest,
-        event_id=f"gordackevent-{secrets.token_hex(8)}",
+        event_id=new_id("gordackevent"),
         state=DeliveryState.FAILED,
         attempt_count=failures,
         failure_count=failures,

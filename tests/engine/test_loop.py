@@ -12,9 +12,8 @@ from rollback_audit.engine.packages import AuditFilters
 from rollback_audit.engine.worker import RunRequest
 from rollback_audit.models import Delivery, DeliveryAttempt, EvidenceEntry
 from rollback_audit.states import Action, MetadataKind, ReasonCode, Role, RunState
-from tests.receivers import RecordingReceiver, Reply
-
 from tests.engine.conftest import People
+from tests.receivers import RecordingReceiver, Reply
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

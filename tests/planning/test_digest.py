@@ -184,7 +184,3 @@ def test_no_two_digests_share_a_domain() -> None:
     ]
     assert not any(a.startswith(b) for a in domains for b in domains if a is not b)
     assert all(domain.endswith(b"\n") for domain in domains)
-
-
-def test_a_short_id_is_the_prefix_and_sixteen_characters_of_the_hash() -> None:
-    assert digest.short_id("gordledger", b"seed") == f"gordledger-{hashlib.sha256(b'seed').hexdigest()[:16]}"

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from django.db import transaction
 
+from rollback_audit.delivery.client import Client
 from rollback_audit.delivery.contract import Send, Settlement
-from rollback_audit.delivery.wire import Wire
 from rollback_audit.engine import attempts, claims, clock, connectors, runs, worker
 from rollback_audit.engine.attempts import Claim
 from rollback_audit.models import Connector, RetryPlan, WorkerRun
@@ -19,7 +19,7 @@ IN_FLIGHT = 256
 AHEAD_SECONDS = 0.25
 MAX_AHEAD = 1024
 SETTLE_SECONDS = 0.25
-WAIT_SECONDS = 0.02
+PUMP_SECONDS = 0.05
 # A worker that drives a run says so this often; after twice as long another one may join in.
 BEAT_SECONDS = 2.0
 BEAT_LASTS = timedelta(seconds=3 * BEAT_SECONDS)
@@ -74,16 +74,16 @@ class _Drain:
         self._recorded_at = self._beaten_at = self._renewed_at = time.monotonic()
 
     def drive(self, should_stop: Callable[[], bool]) -> None:
-        with Wire[Claim](max_in_flight=IN_FLIGHT) as wire:
+        with Client[Claim](max_in_flight=IN_FLIGHT) as client:
             while True:
                 self._more = self._more and not should_stop()
                 if self._more and self._unsettled <= self._window // 2:
-                    wire.submit(self._record(claim_more=True))
-                elif self._is_due(idle=wire.pending == 0):
+                    client.submit(self._record(claim_more=True))
+                elif self._is_due(idle=client.pending == 0):
                     self._record(claim_more=False)
                 if not self._more and not self._held:
                     return
-                self._settled += wire.collect(timeout_seconds=WAIT_SECONDS) if wire.pending else []
+                self._settled += client.pump(timeout_seconds=PUMP_SECONDS) if client.pending else []
                 self._keep_alive()
 
     @property

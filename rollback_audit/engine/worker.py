@@ -82,7 +82,7 @@ def start_run(*, actor: Actor, request: RunRequest, schedule: WorkerSchedule | N
             _select_dry(run)
         else:
             _select_live(run)
-            doorbell.ring(run.run_id)
+            doorbell.ring(run.run_id, result_count=run.selected_retry_count)
         _record(run, actor=actor)
     return runs.answer(runs.find(run.run_id), most=1000)
 

@@ -17,10 +17,11 @@ import pytest
 
 from rollback_audit.models import Connector, Delivery, DeliveryAttempt, WorkerResult, WorkerRun
 from rollback_audit.states import DeliveryState, FailureKind, MetadataKind, RunState
-from tests.chaos.workers import Worker, announcements, within
+from tests.chaos.workers import Worker, announcements
 from tests.engine.conftest import People
 from tests.engine.loop import Loop, entries, failed_rows
 from tests.receivers import Arrival, RecordingReceiver, Reply
+from tests.waiting import within
 
 pytestmark = [pytest.mark.chaos, pytest.mark.django_db(transaction=True), pytest.mark.timeout(420)]
 

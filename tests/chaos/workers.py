@@ -71,16 +71,6 @@ class Worker:
         return len(pids)
 
 
-def within(seconds: float, holds: Callable[[], bool]) -> bool:
-    """Wait for something another process does. False when time is up."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() >= deadline:
-            return False
-        time.sleep(_POLL_SECONDS)
-    return True
-
-
 @contextmanager
 def announcements() -> Iterator[Callable[[str], int]]:
     """How many possible-duplicate lines of a delivery are committed: quick, and for any one thread at a time."""

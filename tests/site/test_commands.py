@@ -2,9 +2,7 @@
 
 import io
 import json
-import os
 import stat
-import subprocess
 import sys
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from cavra_site import demo, env, keys
 from rollback_audit.engine import accounts, connectors, tokens
 from rollback_audit.models import DrillSchedule, WorkerRun, WorkerSchedule
 from rollback_audit.states import Role
+from tests.site.shell import cavra
 
 
 def said(*arguments: str, **options: object) -> str:
@@ -131,19 +130,6 @@ def test_the_demo_s_evidence_is_seeded_once_through_the_engine(
     assert count > 0
     assert demo.seed() is False
     assert DrillSchedule.objects.count() == count
-
-
-def cavra(*arguments: str, home: Path, **environ: str) -> subprocess.CompletedProcess[str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(env.PREFIX)}
-    return subprocess.run(
-        [sys.executable, "-m", "cavra_site.cli", *arguments],
-        env=kept | {"CAVRA_HOME": str(home)} | environ,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        cwd=env.BASE_DIR,
-    )
 
 
 @pytest.mark.slow

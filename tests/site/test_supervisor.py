@@ -13,6 +13,7 @@ from django.db import OperationalError
 
 from cavra_site import brokers, supervisor
 from cavra_site.cluster import Cluster, is_stalled
+from tests.waiting import within
 
 
 class Stop:
@@ -111,16 +112,6 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     cluster.tend()
     yield cluster
     cluster.end(grace_seconds=10)
-
-
-def within(seconds: float, holds: Callable[[], bool]) -> bool:
-    """Wait for something another process does. False when time is up."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if holds():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def pulses_again(folder: Path, since: float) -> bool:

@@ -145,6 +145,7 @@ _DELIVERY = DeliveryRecord(
     failure_count=1,
     failure_kind=FailureKind.UNAVAILABLE,
     failed_status_codes=[503],
+    in_doubt=False,
     last_attempt_at=_FAILED_AT,
     last_failed_at=_FAILED_AT,
     not_before=None,

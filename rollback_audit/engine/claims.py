@@ -18,7 +18,6 @@ from rollback_audit.models import (
     ApprovalPlan,
     Connector,
     Delivery,
-    DeliveryAttempt,
     DeliveryPlan,
     EvidenceEntry,
     RetryDecision,
@@ -29,13 +28,8 @@ from rollback_audit.models import (
 from rollback_audit.planning.approval import ApprovalFacts, why_not
 from rollback_audit.planning.digest import request_digest
 from rollback_audit.states import (
-    FAILURE_CLASS,
-    AttemptState,
     ConnectorStanding,
     DeliveryState,
-    FailureClass,
-    FailureKind,
-    MetadataKind,
     ResultState,
     SkipReason,
 )
@@ -65,7 +59,7 @@ class _Candidate(NamedTuple):
     state: str
     attempt_count: int
     failure_count: int
-    failure_kind: str | None
+    in_doubt: bool
     failed_status_codes: str
     fence: int
     created_at: Any
@@ -80,7 +74,7 @@ _CANDIDATES = f"""
            a.id, a.approval_decision_id, a.decision_digest, a.request_digest, a.expires_at, a.consumed_at, a.revoked_at,
            ap.approval_plan_id, c.decision_digest,
            d.id, d.delivery_id, d.audit_id, d.provider, d.source, d.event_id, d.event_digest, d.state, d.attempt_count,
-           d.failure_count, d.failure_kind, d.failed_status_codes, d.fence, d.created_at,
+           d.failure_count, d.in_doubt, d.failed_status_codes, d.fence, d.created_at,
            p.event, p.event_type, d.connector_id
     FROM "{WorkerResult._meta.db_table}" r
     JOIN "{RetryDecision._meta.db_table}" c ON c.id = r.decision_id
@@ -118,8 +112,7 @@ def claim(run: WorkerRun, plan: RetryPlan, *, limit: int) -> tuple[list[Claim], 
             else:
                 skipped.append((candidate, reason))
         _begin(run, claims, now=now)
-        unknown_before = {item.delivery_pk for item in candidates if _was_unknown(item)}
-        attempts.record_sending(claims, after_unknown=[item for item in claims if item.delivery_pk in unknown_before])
+        attempts.record_sending(claims)
         _skip(run, plan, skipped, now=now)
     return claims, len(skipped)
 
@@ -131,58 +124,6 @@ def skip_remaining(run: WorkerRun, plan: RetryPlan, reason: SkipReason) -> None:
         cursor.execute(f"{_CANDIDATES} {lock}", [run.pk, run.selected_retry_count])
         remaining = [_Candidate._make(row) for row in cursor.fetchall()]
     _skip(run, plan, [(item, reason) for item in remaining], now=clock.now())
-
-
-def renew(claims: Sequence[Claim], *, seconds: float) -> None:
-    """Extend the leases of claims that are still on the wire and still this worker's."""
-    if not claims:
-        return
-    with transaction.atomic():
-        until = bulk.moment(clock.now() + timedelta(seconds=seconds))
-        with connection.cursor() as cursor:
-            bulk.update(
-                cursor,
-                Delivery,
-                ("lease_until",),
-                [(item.delivery_pk, item.fence, DeliveryState.SENDING.value, until) for item in claims],
-                keys=("id", "fence", "state"),
-            )
-
-
-def reclaim_expired(*, limit: int = 500) -> int:
-    """Settle attempts whose holder let its lease run out: outcome unknown, and a notice that they may arrive twice.
-
-    Raising the fence comes first, so that the old holder can no longer settle. Returns how many there were.
-    """
-    with transaction.atomic():
-        now = clock.now()
-        query = DeliveryAttempt.objects.filter(
-            state=AttemptState.SENDING,
-            delivery__state=DeliveryState.SENDING,
-            delivery__lease_until__lt=now,
-        ).select_related(
-            "delivery__connector",
-            "approval__approval_plan",
-            "result__run__retry_plan",
-        )
-        if bulk.on_postgresql():
-            query = query.select_for_update(skip_locked=True, of=("self", "delivery"))
-        lost = [_claim_of(attempt) for attempt in query.order_by("pk")[:limit]]
-        if not lost:
-            return 0
-        with connection.cursor() as cursor:
-            bulk.update(cursor, Delivery, ("fence",), [(item.delivery_pk, item.fence + 1) for item in lost])
-            bulk.insert(cursor, EvidenceEntry, ledger.COLUMNS, _notices(lost, at=now))
-        attempts.write([attempts.worker_lost(item) for item in lost], now=now)
-    return len(lost)
-
-
-def _notices(lost: Sequence[Claim], *, at: datetime) -> list[tuple[object, ...]]:
-    """A possible-duplicate line for each lost attempt that has none: one after an unknown outcome began with it."""
-    lines = [attempts.line(MetadataKind.POSSIBLE_DUPLICATE, item, at=at) for item in lost]
-    known = EvidenceEntry.objects.filter(entry_id__in=[line[0] for line in lines])
-    announced = set(known.values_list("entry_id", flat=True))
-    return [line for line in lines if line[0] not in announced]
 
 
 def _why_skip(
@@ -230,6 +171,7 @@ def _claim(item: _Candidate, connector: Connector, *, run: WorkerRun, plan: Retr
         event_type=item.event_type,
         created_at=_aware(item.created_at),
         drops_repeats=connector.drops_repeats,
+        in_doubt=bool(item.in_doubt),
         attempt_number=item.attempt_count + 1,
         failure_count=item.failure_count,
         failed_status_codes=item.failed_status_codes,
@@ -310,46 +252,5 @@ def _skip(run: WorkerRun, plan: RetryPlan, skipped: Sequence[tuple[_Candidate, S
         )
 
 
-def _was_unknown(item: _Candidate) -> bool:
-    return item.failure_kind is not None and FAILURE_CLASS[FailureKind(item.failure_kind)] is FailureClass.UNKNOWN
-
-
 def _aware(value: Any) -> datetime:
     return cast("datetime", bulk.read_moment(value))
-
-
-def _claim_of(attempt: DeliveryAttempt) -> Claim:
-    """The claim a lost attempt was made under."""
-    delivery, result, approval = attempt.delivery, attempt.result, attempt.approval
-    run = None
-    if result is not None and approval is not None:
-        run = RunFacts(
-            run_id=result.run.run_id,
-            result_pk=result.pk,
-            ordinal=result.ordinal,
-            retry_plan_id=result.run.retry_plan.retry_plan_id,
-            approval_pk=approval.pk,
-            approval_decision_id=approval.approval_decision_id,
-            approval_plan_id=approval.approval_plan.approval_plan_id,
-        )
-    return Claim(
-        delivery_pk=delivery.pk,
-        connector_pk=delivery.connector_id,
-        delivery_id=delivery.delivery_id,
-        audit_id=delivery.audit_id,
-        provider=delivery.provider,
-        source=delivery.source,
-        event_id=delivery.event_id,
-        event_digest=delivery.event_digest,
-        event="",
-        event_type="",
-        created_at=delivery.created_at,
-        drops_repeats=delivery.connector.drops_repeats,
-        attempt_number=attempt.number,
-        failure_count=delivery.failure_count,
-        failed_status_codes=delivery.failed_status_codes,
-        fence=attempt.fence,
-        started_at=attempt.started_at,
-        actor=result.run.actor if result is not None else "system",
-        run=run,
-    )

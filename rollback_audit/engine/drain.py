@@ -8,7 +8,7 @@ from django.db import transaction
 
 from rollback_audit.delivery.client import Client
 from rollback_audit.delivery.contract import Send, Settlement
-from rollback_audit.engine import attempts, claims, clock, connectors, runs, worker
+from rollback_audit.engine import attempts, claims, clock, connectors, leases, runs, settlement, worker
 from rollback_audit.engine.attempts import Claim
 from rollback_audit.models import Connector, RetryPlan, WorkerRun
 from rollback_audit.states import FailureKind, RunState
@@ -100,7 +100,7 @@ class _Drain:
         asked_at = time.monotonic()
         claimed: list[Claim] = []
         with transaction.atomic():
-            attempts.settle(self._settled)
+            settlement.settle(self._settled)
             if claim_more:
                 claimed, skipped_count = claims.claim(self._run, self._plan, limit=self._window - self._unsettled)
                 self._more = bool(claimed) or skipped_count > 0
@@ -138,5 +138,5 @@ class _Drain:
             _beat(self._run)
             self._beaten_at = now
         if now - self._renewed_at >= self._lease_seconds / 3:
-            claims.renew(list(self._held.values()), seconds=self._lease_seconds)
+            leases.renew(list(self._held.values()), seconds=self._lease_seconds)
             self._renewed_at = now

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
-from rollback_audit.engine import clock, connectors, deliveries, ledger, packages, present_drills
+from rollback_audit.engine import clock, connectors, dispatch, ledger, packages, present_drills
 from rollback_audit.engine.actors import Actor
 from rollback_audit.engine.drill_input import find_schedule, known_providers
 from rollback_audit.engine.labels import label
@@ -80,7 +80,7 @@ def deliver_notifications(
         prepared = [
             _prepare(plan, group, actor=actor, timeout_seconds=timeout_seconds) for group in _groups(plan.routes)
         ]
-    sent = [deliveries.send(item, timeout_seconds=timeout_seconds) for item in prepared]
+    sent = [dispatch.send(item, timeout_seconds=timeout_seconds) for item in prepared]
     return NotificationAnswer(
         plan=plan,
         metadata=line,
@@ -206,12 +206,10 @@ def _package(plan: NotificationPlanRecord, group: _Group, *, actor: Actor) -> Ev
     )
 
 
-def _prepare(
-    plan: NotificationPlanRecord, group: _Group, *, actor: Actor, timeout_seconds: float
-) -> deliveries.Prepared:
+def _prepare(plan: NotificationPlanRecord, group: _Group, *, actor: Actor, timeout_seconds: float) -> dispatch.Prepared:
     counts = Counter(route.category for route in group.routes)
     package = _package(plan, group, actor=actor)
-    return deliveries.prepare(
+    return dispatch.prepare(
         actor=actor,
         package=package,
         chosen=list(Connector.objects.filter(name__in=group.providers).order_by("name")),
@@ -225,5 +223,5 @@ def _prepare(
             "due_soon_count": counts[DrillCategory.DUE_SOON],
         },
         routes=ledger.jsonable(group.routes),
-        terms=deliveries.Terms(timeout_seconds=timeout_seconds, generated_by=plan.generated_by),
+        terms=dispatch.Terms(timeout_seconds=timeout_seconds, generated_by=plan.generated_by),
     )

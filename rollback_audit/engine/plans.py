@@ -45,7 +45,8 @@ _COLUMNS = (
 # Served by the index delivery_open_by_key.
 _OPEN_DELIVERIES = f"""
     SELECT id, connector_id, delivery_id, audit_id, provider, source, event_digest, state = '{DeliveryState.SENDING}',
-           attempt_count, failure_count, failure_kind, last_attempt_at, last_failed_at, not_before, failed_status_codes
+           attempt_count, failure_count, failure_kind, last_attempt_at, last_failed_at, not_before, failed_status_codes,
+           in_doubt
     FROM "{Delivery._meta.db_table}"
     WHERE state IN ('{DeliveryState.SENDING}', '{DeliveryState.FAILED}')
 """  # noqa: S608 - table names and enumerations
@@ -219,5 +220,5 @@ def _facts(cursor: Any) -> Iterator[tuple[int, int, Any, DeliveryFacts]]:
     while rows := cursor.fetchmany(_CHUNK):
         for row in rows:
             moments = (read(row[11]), read(row[12]), read(row[13]))
-            facts = DeliveryFacts._make((*row[2:7], bool(row[7]), *row[8:11], *moments, row[14]))
+            facts = DeliveryFacts._make((*row[2:7], bool(row[7]), *row[8:11], *moments, row[14], bool(row[15])))
             yield row[0], row[1], row[11], facts

@@ -71,6 +71,7 @@ def delivery(row: Delivery) -> DeliveryRecord:
         failure_count=row.failure_count,
         failure_kind=FailureKind(row.failure_kind) if row.failure_kind else None,
         failed_status_codes=status_codes(row.failed_status_codes),
+        in_doubt=row.in_doubt,
         last_attempt_at=row.last_attempt_at,
         last_failed_at=row.last_failed_at,
         not_before=row.not_before,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from django.db.models import Q
 
-from rollback_audit.engine import claims, clock, connectors, drain, schedules
+from rollback_audit.engine import clock, connectors, drain, leases, schedules
 from rollback_audit.models import WorkerRun
 from rollback_audit.states import RunState
 
@@ -12,7 +12,7 @@ from rollback_audit.states import RunState
 def sweep(*, should_stop: Callable[[], bool] = lambda: False) -> None:
     """Settle what dead workers left, start what a schedule is due, and drive runs that nobody drives."""
     connectors.sync()
-    while claims.reclaim_expired() and not should_stop():
+    while leases.reclaim_expired() and not should_stop():
         pass
     schedules.run_due()
     for run_id in undriven():

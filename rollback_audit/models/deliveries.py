@@ -36,6 +36,7 @@ class Delivery(models.Model):
     failed_status_codes = models.CharField(max_length=255, blank=True)
     last_attempt_at = models.DateTimeField()
     last_failed_at = models.DateTimeField(null=True, blank=True)
+    in_doubt = models.BooleanField(default=False, help_text="An outcome is unknown: the receiver may hold it.")
     not_before = models.DateTimeField(null=True, blank=True, help_text="The receiver's Retry-After, as a moment.")
     blocked_by = models.CharField(max_length=32, choices=choices(ReasonCode), null=True, blank=True)
     due_at = models.DateTimeField(null=True, blank=True)

@@ -37,7 +37,8 @@ class DeliveryFacts(NamedTuple):
     """A delivery that is neither delivered nor closed.
 
     `attempt_count` counts every attempt, `failure_count` those that failed or whose outcome is unknown; `not_before` is
-    the receiver's Retry-After as a moment; `failed_status_codes` is a comma list, oldest first.
+    the receiver's Retry-After as a moment; `failed_status_codes` is a comma list, oldest first; `in_doubt` says that
+    the outcome of some attempt is unknown, whatever a later one came to.
     """
 
     delivery_id: str
@@ -53,6 +54,7 @@ class DeliveryFacts(NamedTuple):
     last_failed_at: datetime | None
     not_before: datetime | None
     failed_status_codes: str
+    in_doubt: bool = False
 
 
 class Verdict(NamedTuple):

@@ -84,7 +84,7 @@ def standing(facts: DeliveryFacts, policy: RetryPolicy, *, drops_repeats: bool) 
         return Standing(ReasonCode.RECEIVER_REJECTED, minutes, None)
     if facts.failure_count >= policy.max_retry_attempts:
         return Standing(ReasonCode.ATTEMPTS_EXHAUSTED, minutes, None)
-    if kind in _UNKNOWN and not drops_repeats and not policy.retry_unknown_outcome:
+    if (facts.in_doubt or kind in _UNKNOWN) and not drops_repeats and not policy.retry_unknown_outcome:
         return Standing(ReasonCode.OUTCOME_UNKNOWN, minutes, None)
     return Standing(None, minutes, _due_at(facts, minutes))
 

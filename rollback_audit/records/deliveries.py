@@ -56,6 +56,7 @@ class DeliveryRecord:
     failure_count: int
     failure_kind: FailureKind | None
     failed_status_codes: list[int]
+    in_doubt: bool
     last_attempt_at: datetime
     last_failed_at: datetime | None
     not_before: datetime | None

@@ -9,9 +9,9 @@ from django.core.cache import cache
 from rest_framework.test import APIClient
 
 from rollback_audit.api import totals
-from rollback_audit.engine import approvals, clock, deliveries, intake, plans, tokens, worker
-from rollback_audit.engine.approvals import DecisionKey
+from rollback_audit.engine import approvals, clock, deliveries, intake, plans, reviews, tokens, worker
 from rollback_audit.engine.packages import AuditFilters
+from rollback_audit.engine.reviews import DecisionKey
 from rollback_audit.engine.worker import RunRequest
 from rollback_audit.records.drills import DrillScheduleRecord
 from rollback_audit.states import Role
@@ -85,7 +85,7 @@ def world(
     plan, _ = plans.plan_retry(actor=manager)
     (decision,) = plan.retry_decisions
     key = DecisionKey(decision.delivery_id, decision.audit_id, decision.provider)
-    approvals.acknowledge_retry(actor=manager, retry_plan_id=plan.retry_plan_id, key=key)
+    reviews.acknowledge_retry(actor=manager, retry_plan_id=plan.retry_plan_id, key=key)
     asked, _ = approvals.request_approval(actor=manager, retry_plan_id=plan.retry_plan_id)
     run = worker.start_run(actor=manager, request=RunRequest())
     receiver.reply = Reply(200)

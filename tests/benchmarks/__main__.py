@@ -187,7 +187,7 @@ def _report(scale: Scale, plans: list[Pair], drains: list[Pair]) -> str:
     ]
     lines += [
         "",
-        f"**P2** Live drain of {scale.retries:,} approved retries, receiver of 20 ms, two worker processes, all recorded",
+        f"**P2** Live drain of {scale.retries:,} approved retries, receiver of 20 ms, two workers, all recorded",
         "",
         "| database | ours | bare pycurl-multi loop | share of its rate (goal ≥ 0.7) | peak memory |",
         "|---|---|---|---|---|",

@@ -10,7 +10,7 @@ from django.urls import reverse
 from rollback_audit.admin.lists import EvidenceList, KeysetList
 from rollback_audit.engine import approvals, dashboards, plans
 from rollback_audit.engine.actors import actor_for
-from rollback_audit.engine.approvals import DecisionKey
+from rollback_audit.engine.reviews import DecisionKey
 from rollback_audit.models import Connector
 from rollback_audit.states import ConnectorStanding, FailureKind, Role
 from tests import factories

@@ -10,8 +10,9 @@ import pytest
 from rollback_audit.engine import approvals, clock, deliveries, plans, worker
 from rollback_audit.engine import drain as draining
 from rollback_audit.engine.actors import Actor
-from rollback_audit.engine.approvals import ApprovalAnswer, DecisionKey
+from rollback_audit.engine.approvals import ApprovalAnswer
 from rollback_audit.engine.packages import AuditFilters
+from rollback_audit.engine.reviews import DecisionKey
 from rollback_audit.engine.runs import RunAnswer
 from rollback_audit.engine.worker import RunRequest
 from rollback_audit.ids import new_id

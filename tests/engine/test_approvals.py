@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, transaction
 
-from rollback_audit.engine import approvals, clock, ledger
-from rollback_audit.engine.approvals import DecisionKey
+from rollback_audit.engine import approvals, clock, ledger, reviews
+from rollback_audit.engine.reviews import DecisionKey
 from rollback_audit.errors import InvalidInput, NotAllowed, StateForbids, UnknownRecord
 from rollback_audit.models import ApprovalDecision, Connector, EvidenceEntry, RetryAcknowledgement
 from rollback_audit.records.approvals import ApprovalPlanRecord
@@ -53,7 +53,7 @@ def ask(loop: Loop, plan: RetryPlanRecord, **changes: Any) -> ApprovalPlanRecord
 
 
 def review(loop: Loop, plan: RetryPlanRecord, number: int, state: RetryAcknowledgementState = ACCEPTED) -> None:
-    approvals.acknowledge_retry(
+    reviews.acknowledge_retry(
         actor=loop.manager,
         retry_plan_id=plan.retry_plan_id,
         key=key_of(plan.retry_decisions[number]),
@@ -72,7 +72,7 @@ def usable() -> int:
 
 
 def test_a_review_is_recorded_and_its_notes_stay_in_the_database(loop: Loop, plan: RetryPlanRecord) -> None:
-    record, line = approvals.acknowledge_retry(
+    record, line = reviews.acknowledge_retry(
         actor=loop.manager,
         retry_plan_id=plan.retry_plan_id,
         key=key_of(plan.retry_decisions[0]),
@@ -90,7 +90,7 @@ def test_a_review_is_recorded_and_its_notes_stay_in_the_database(loop: Loop, pla
 def test_a_review_of_what_the_plan_does_not_hold_is_unknown(loop: Loop, plan: RetryPlanRecord, wrong: str) -> None:
     key = key_of(plan.retry_decisions[0])._replace(**{wrong: "elsewhere"})
     with pytest.raises(UnknownRecord):
-        approvals.acknowledge_retry(actor=loop.manager, retry_plan_id=plan.retry_plan_id, key=key)
+        reviews.acknowledge_retry(actor=loop.manager, retry_plan_id=plan.retry_plan_id, key=key)
     assert not entries(MetadataKind.RETRY_ACK)
 
 
@@ -100,7 +100,7 @@ def test_a_review_that_holds_a_credential_is_refused_and_not_stored(
 ) -> None:
     words: dict[str, Any] = {field: "password=correct-horse-9"}
     with pytest.raises(InvalidInput) as refused:
-        approvals.acknowledge_retry(
+        reviews.acknowledge_retry(
             actor=loop.manager,
             retry_plan_id=plan.retry_plan_id,
             key=key_of(plan.retry_decisions[0]),

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection, transaction
 
-from rollback_audit.engine import approvals, claims, drain, worker
+from rollback_audit.engine import approvals, claims, drain, leases, worker
 from rollback_audit.engine.sweep import sweep
 from rollback_audit.errors import StateForbids
 from rollback_audit.models import ApprovalDecision, Connector, Delivery, DeliveryAttempt, WorkerResult, WorkerRun
@@ -113,8 +113,8 @@ def test_an_expired_lease_is_reclaimed_by_one_of_many(
     run = WorkerRun.objects.select_related("retry_plan").get(run_id=started.run.run_id)
     claims.claim(run, run.retry_plan, limit=100)
     later(timedelta(minutes=5))
-    assert sum(at_once(lambda: claims.reclaim_expired(limit=7), times=6)) <= 30
-    while claims.reclaim_expired():
+    assert sum(at_once(lambda: leases.reclaim_expired(limit=7), times=6)) <= 30
+    while leases.reclaim_expired():
         pass
     assert set(Delivery.objects.values_list("failure_count", "fence")) == {(2, 3)}
     assert DeliveryAttempt.objects.filter(number=2, outcome="unknown").count() == 30

@@ -19,6 +19,7 @@ from rollback_audit.engine import (
     packages,
     plans,
     queries,
+    reviews,
     schedules,
     standings,
     worker,
@@ -95,14 +96,14 @@ def test_the_worker_dashboard_follows_the_loop(manager: Actor, owner: Actor, rec
 
     plan, _ = plans.plan_retry(actor=manager)
     for item in plan.retry_decisions:
-        key = approvals.DecisionKey(item.delivery_id, item.audit_id, item.provider)
-        approvals.acknowledge_retry(actor=manager, retry_plan_id=plan.retry_plan_id, key=key)
+        key = reviews.DecisionKey(item.delivery_id, item.audit_id, item.provider)
+        reviews.acknowledge_retry(actor=manager, retry_plan_id=plan.retry_plan_id, key=key)
     asked, _ = approvals.request_approval(actor=manager, retry_plan_id=plan.retry_plan_id)
     first = plan.retry_decisions[0]
     approvals.decide(
         actor=owner,
         approval_plan_id=asked.approval_plan_id,
-        key=approvals.DecisionKey(first.delivery_id, first.audit_id, first.provider),
+        key=reviews.DecisionKey(first.delivery_id, first.audit_id, first.provider),
     )
     worker.start_run(actor=manager, request=RunRequest())
     approved = queries.worker_dashboard(actor=manager)

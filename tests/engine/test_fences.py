@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rollback_audit.delivery.contract import Settlement
-from rollback_audit.engine import attempts, claims, clock, deliveries, drain, ledger
+from rollback_audit.engine import attempts, claims, clock, deliveries, dispatch, drain, leases, ledger, settlement
 from rollback_audit.engine.attempts import Claim
 from rollback_audit.engine.packages import AuditFilters
 from rollback_audit.engine.sweep import sweep, undriven
@@ -152,7 +152,7 @@ def test_a_holder_frozen_before_it_sends_sends_nothing(
     def claim_and_freeze(*arguments: Any, **options: Any) -> Any:
         claimed = claim(*arguments, **options)
         freeze(LONG)
-        claims.reclaim_expired()
+        leases.reclaim_expired()
         return claimed
 
     monkeypatch.setattr(claims, "claim", claim_and_freeze)
@@ -166,14 +166,14 @@ def test_a_holder_frozen_before_it_sends_sends_nothing(
 def test_a_first_delivery_frozen_before_it_sends_sends_nothing(
     loop: Loop, webhook: Connector, receiver: RecordingReceiver, freeze: Later, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prepare = deliveries.prepare
+    prepare = dispatch.prepare
 
     def prepare_and_freeze(**arguments: Any) -> Any:
         prepared = prepare(**arguments)
         freeze(LONG)
         return prepared
 
-    monkeypatch.setattr(deliveries, "prepare", prepare_and_freeze)
+    monkeypatch.setattr(dispatch, "prepare", prepare_and_freeze)
     answer = deliveries.deliver_audit(actor=loop.manager, filters=AuditFilters())
     assert not receiver.arrivals
     assert [item.failure_kind for item in answer.delivery.attempts] == [FailureKind.LEASE_LOST]
@@ -185,10 +185,10 @@ def test_a_holder_frozen_before_it_settles_changes_nothing_and_leaves_a_late_res
     failed_rows(1, webhook)
     run_id, (claim,) = claimed_by_a_worker(loop)
     freeze(LONG)
-    assert claims.reclaim_expired() == 1
+    assert leases.reclaim_expired() == 1
     before = state()
 
-    attempts.settle([confirmed(claim)])
+    settlement.settle([confirmed(claim)])
     assert state() == before
     assert entries(MetadataKind.LATE_RESULT) == 1
     line = ledger.read(EvidenceEntry.objects.get(metadata_kind=MetadataKind.LATE_RESULT))
@@ -205,14 +205,14 @@ def test_a_holder_frozen_while_another_sends_again_changes_nothing(
     failed_rows(1, webhook)
     _, (stale,) = claimed_by_a_worker(loop)
     freeze(LONG)
-    claims.reclaim_expired()
+    leases.reclaim_expired()
     _, (fresh,) = claimed_by_a_worker(loop)
     assert fresh.fence > stale.fence
     before = state()
 
-    attempts.settle([confirmed(stale)])
+    settlement.settle([confirmed(stale)])
     assert state() == before
-    attempts.settle([confirmed(fresh)])
+    settlement.settle([confirmed(fresh)])
     assert Delivery.objects.get().state == DeliveryState.DELIVERED
     assert list(DeliveryAttempt.objects.order_by("number").values_list("outcome", flat=True)) == [
         "answered_5xx",
@@ -224,9 +224,9 @@ def test_a_holder_frozen_while_another_sends_again_changes_nothing(
 def test_a_holder_that_settles_twice_settles_once(loop: Loop, webhook: Connector) -> None:
     failed_rows(1, webhook)
     _, (claim,) = claimed_by_a_worker(loop)
-    attempts.settle([confirmed(claim)])
+    settlement.settle([confirmed(claim)])
     before = state()
-    attempts.settle([confirmed(claim)])
+    settlement.settle([confirmed(claim)])
     assert state() == before
     assert entries(MetadataKind.CONNECTOR_DELIVERY) == entries(MetadataKind.LATE_RESULT) == 1
 
@@ -235,9 +235,9 @@ def test_late_and_timely_results_of_one_batch_are_kept_apart(loop: Loop, webhook
     failed_rows(3, webhook)
     _, claimed = claimed_by_a_worker(loop)
     freeze(LONG)
-    claims.renew(claimed[1:], seconds=60)
-    assert claims.reclaim_expired() == 1
-    attempts.settle([confirmed(claim) for claim in claimed])
+    leases.renew(claimed[1:], seconds=60)
+    assert leases.reclaim_expired() == 1
+    settlement.settle([confirmed(claim) for claim in claimed])
     assert Delivery.objects.filter(state=DeliveryState.DELIVERED).count() == 2
     assert entries(MetadataKind.LATE_RESULT) == 1
 
@@ -246,12 +246,12 @@ def test_a_stale_holder_cannot_renew(loop: Loop, webhook: Connector, freeze: Lat
     failed_rows(1, webhook)
     _, (stale,) = claimed_by_a_worker(loop)
     freeze(LONG)
-    claims.reclaim_expired()
-    claims.renew([stale], seconds=60)
+    leases.reclaim_expired()
+    leases.renew([stale], seconds=60)
     assert Delivery.objects.get().lease_until is None
     claimed_by_a_worker(loop)
     lease = Delivery.objects.get().lease_until
-    claims.renew([stale], seconds=6_000)
+    leases.renew([stale], seconds=6_000)
     assert Delivery.objects.get().lease_until == lease
 
 
@@ -262,13 +262,13 @@ def test_a_lease_is_left_alone_until_it_has_run_out(loop: Loop, webhook: Connect
     failed_rows(1, webhook)
     _, (claim,) = claimed_by_a_worker(loop)
     later(timedelta(seconds=4))
-    assert claims.reclaim_expired() == 0
-    claims.renew([claim], seconds=60)
+    assert leases.reclaim_expired() == 0
+    leases.renew([claim], seconds=60)
     later(timedelta(seconds=55))
-    assert claims.reclaim_expired() == 0
+    assert leases.reclaim_expired() == 0
     later(timedelta(seconds=6))
-    assert claims.reclaim_expired() == 1
-    assert claims.reclaim_expired() == 0
+    assert leases.reclaim_expired() == 1
+    assert leases.reclaim_expired() == 0
 
 
 def test_a_lost_attempt_is_unknown_and_its_possible_duplicate_is_announced(
@@ -277,7 +277,7 @@ def test_a_lost_attempt_is_unknown_and_its_possible_duplicate_is_announced(
     failed_rows(1, webhook)
     _, (claim,) = claimed_by_a_worker(loop)
     freeze(LONG)
-    claims.reclaim_expired()
+    leases.reclaim_expired()
     row = Delivery.objects.get()
     assert (row.state, row.failure_kind, row.failure_count) == (DeliveryState.FAILED, FailureKind.WORKER_LOST, 2)
     assert row.fence == claim.fence + 1
@@ -303,7 +303,7 @@ def test_workers_lost_one_after_the_other_are_each_reclaimed(loop: Loop, webhook
     for lost in range(1, 5):
         claimed_by_a_worker(loop)
         freeze(LONG)
-        assert claims.reclaim_expired() == 1
+        assert leases.reclaim_expired() == 1
         assert Delivery.objects.get().failure_count == 1 + lost
     assert DeliveryAttempt.objects.filter(failure_kind=FailureKind.WORKER_LOST).count() == 4
     assert entries(MetadataKind.POSSIBLE_DUPLICATE) == 4
@@ -312,7 +312,7 @@ def test_workers_lost_one_after_the_other_are_each_reclaimed(loop: Loop, webhook
 def test_a_first_attempt_whose_process_died_is_found_by_the_sweep(
     loop: Loop, webhook: Connector, receiver: RecordingReceiver, freeze: Later, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deliveries, "send", lambda *_arguments, **_options: 1 / 0)
+    monkeypatch.setattr(dispatch, "send", lambda *_arguments, **_options: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         deliveries.deliver_audit(actor=loop.manager, filters=AuditFilters())
     assert Delivery.objects.get().state == DeliveryState.SENDING
@@ -366,3 +366,18 @@ def test_a_refused_credential_or_address_holds_the_connector_once(
     assert webhook.standing is standing
     assert entries(MetadataKind.CONNECTOR_CHANGED) == changes + 1
     assert loop.plan().waiting_count == 3
+
+
+def test_doubt_outlives_a_later_failure_that_is_certain(
+    loop: Loop, webhook: Connector, receiver: RecordingReceiver, freeze: Later
+) -> None:
+    failed_rows(1, webhook)
+    claimed_by_a_worker(loop)
+    freeze(LONG)
+    assert leases.reclaim_expired() == 1
+    assert Delivery.objects.get().in_doubt
+    receiver.reply = Reply(503)
+    loop.drained(loop.approved_run())
+    delivery = Delivery.objects.get()
+    assert (delivery.failure_kind, delivery.in_doubt) == (FailureKind.UNAVAILABLE, True)
+    assert entries(MetadataKind.POSSIBLE_DUPLICATE) == 2

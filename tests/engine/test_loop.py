@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from rollback_audit.engine import approvals, deliveries, plans, worker
-from rollback_audit.engine.approvals import DecisionKey
+from rollback_audit.engine import approvals, deliveries, plans, reviews, worker
 from rollback_audit.engine.drain import drain
 from rollback_audit.engine.packages import AuditFilters
+from rollback_audit.engine.reviews import DecisionKey
 from rollback_audit.engine.worker import RunRequest
 from rollback_audit.models import Delivery, DeliveryAttempt, EvidenceEntry
 from rollback_audit.states import Action, MetadataKind, ReasonCode, Role, RunState
@@ -43,7 +43,7 @@ def test_a_failed_delivery_is_planned_approved_executed_and_delivered_once(
     assert dry.run.summary.selected_retry_count == dry.run.summary.skipped_count == 1
     assert len(receiver.arrivals) == 1
 
-    approvals.acknowledge_retry(actor=manager, retry_plan_id=plan.retry_plan_id, key=key)
+    reviews.acknowledge_retry(actor=manager, retry_plan_id=plan.retry_plan_id, key=key)
     asked, _ = approvals.request_approval(actor=manager, retry_plan_id=plan.retry_plan_id)
     approvals.decide(actor=owner, approval_plan_id=asked.approval_plan_id, key=key)
 

@@ -15,6 +15,7 @@ from rollback_audit.engine import (
     present,
     present_drills,
     queries,
+    reviews,
     runs,
     worker,
 )
@@ -84,8 +85,8 @@ def filled(
     for _ in range(2):
         plan, _line = plans.plan_retry(actor=manager)
         for item in plan.retry_decisions:
-            key = approvals.DecisionKey(item.delivery_id, item.audit_id, item.provider)
-            approvals.acknowledge_retry(actor=manager, retry_plan_id=plan.retry_plan_id, key=key, notes="only for us")
+            key = reviews.DecisionKey(item.delivery_id, item.audit_id, item.provider)
+            reviews.acknowledge_retry(actor=manager, retry_plan_id=plan.retry_plan_id, key=key, notes="only for us")
         asked, _line = approvals.request_approval(actor=manager, retry_plan_id=plan.retry_plan_id)
     approvals.decide(actor=owner, approval_plan_id=asked.approval_plan_id, key=None, notes="only for us")
     worker.start_run(actor=manager, request=RunRequest())

@@ -1,7 +1,7 @@
 """What operators may write, and what looks like a credential."""
 
 import base64
-import secrets
+import random
 from contextlib import suppress
 
 import pytest
@@ -95,8 +95,9 @@ def test_a_refusal_names_field_and_rule_and_never_the_text() -> None:
 
 
 def test_fresh_random_secrets_are_refused_without_any_word_beside_them() -> None:
-    made = [secrets.token_urlsafe(32) for _ in range(200)]
-    made += [base64.b64encode(secrets.token_bytes(32)).decode() for _ in range(200)]
+    draw = random.Random(20_261_123)
+    made = [base64.urlsafe_b64encode(draw.randbytes(32)).decode().rstrip("=") for _ in range(200)]
+    made += [base64.b64encode(draw.randbytes(32)).decode() for _ in range(200)]
     assert sum(credential_rule(text) is not None for text in made) >= 0.97 * len(made)
 
 

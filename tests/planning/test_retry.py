@@ -104,6 +104,8 @@ CASES = [
     Case("wrong address, mended", failed(failure_kind=FailureKind.ADDRESS_UNKNOWN), 15, RETRY, ReasonCode.DUE),
     # Row 5: nobody knows, unless the receiver drops repeats or the policy takes the risk.
     Case("unknown, keeps repeats", failed(failure_kind=LOST), 60, WAIT, ReasonCode.OUTCOME_UNKNOWN, FORGETFUL),
+    Case("in doubt, then refused", failed(in_doubt=True), 60, WAIT, ReasonCode.OUTCOME_UNKNOWN, FORGETFUL),
+    Case("in doubt, drops repeats", failed(in_doubt=True), 15, RETRY, ReasonCode.DUE),
     Case("unknown, not due", failed(failure_kind=LOST), 1, WAIT, ReasonCode.OUTCOME_UNKNOWN, FORGETFUL),
     Case("unknown, drops repeats", failed(failure_kind=LOST), 15, RETRY, ReasonCode.DUE),
     Case("unknown, risk taken", failed(failure_kind=LOST), 15, RETRY, ReasonCode.DUE, FORGETFUL, UNKNOWN_TOO),

@@ -9,7 +9,7 @@ from rest_framework.exceptions import ValidationError
 from rollback_audit.api.serializers.body import Body
 from rollback_audit.api.serializers.fields import Switch, Whole, Word, optional
 from rollback_audit.api.serializers.plans import LABEL
-from rollback_audit.engine.approvals import DecisionKey
+from rollback_audit.engine.reviews import DecisionKey
 from rollback_audit.states import ApprovalState
 
 _KEY = ("delivery_id", "audit_id", "provider")

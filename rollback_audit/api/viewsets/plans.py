@@ -18,8 +18,8 @@ from rollback_audit.api.serializers.plans import (
 )
 from rollback_audit.api.serializers.records import shows
 from rollback_audit.api.viewsets.base import EvidenceViewSet, answered
-from rollback_audit.engine import approvals, plans, present, queries
-from rollback_audit.engine.approvals import DecisionKey
+from rollback_audit.engine import plans, present, queries, reviews
+from rollback_audit.engine.reviews import DecisionKey
 from rollback_audit.models import RetryDecision, RetryPlan
 from rollback_audit.records.plans import RetryDecisionRecord, RetryPlanRecord
 from rollback_audit.states import SCHEMA_PREFIX, Permission
@@ -106,7 +106,7 @@ class RetryAcknowledgements(EvidenceViewSet):
         return self.once(lambda: self._acknowledge(retry_plan_id, body))
 
     def _acknowledge(self, retry_plan_id: str, body: Mapping[str, Any]) -> Response:
-        acknowledgement, metadata = approvals.acknowledge_retry(
+        acknowledgement, metadata = reviews.acknowledge_retry(
             actor=self.actor,
             retry_plan_id=retry_plan_id,
             key=DecisionKey(body["delivery_id"], body["audit_id"], body["provider"]),

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 from rollback_audit.console import figures, flow
 from rollback_audit.console.doors import SeeOther, button, page, read, show
 from rollback_audit.console.forms import DecideForm
-from rollback_audit.engine import approvals, queries
+from rollback_audit.engine import approvals, queries, reviews
 from rollback_audit.engine import plans as plan_verbs
 from rollback_audit.engine.actors import Actor
 from rollback_audit.models import ApprovalPlanEntry
@@ -50,7 +50,7 @@ def decide(request: HttpRequest, actor: Actor, approval_plan_id: str) -> HttpRes
     """A word on one entry where the form names one, else on all of them."""
     form = DecideForm(request.POST)
     data = read(form)
-    one = approvals.DecisionKey(data["delivery_id"], data["audit_id"], data["provider"])
+    one = reviews.DecisionKey(data["delivery_id"], data["audit_id"], data["provider"])
     answer = approvals.decide(
         actor=actor,
         approval_plan_id=approval_plan_id,

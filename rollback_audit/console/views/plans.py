@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 from rollback_audit.console import figures, flow
 from rollback_audit.console.doors import Refusals, SeeOther, button, page, read, show
 from rollback_audit.console.forms import MOST_PER_RUN, ExecuteForm, LimitForm, ReviewForm
-from rollback_audit.engine import approvals, clock, queries, worker
+from rollback_audit.engine import approvals, clock, queries, reviews, worker
 from rollback_audit.engine import plans as verbs
 from rollback_audit.engine.actors import Actor
 from rollback_audit.models import WorkerRun
@@ -48,10 +48,10 @@ def plan(request: HttpRequest, actor: Actor, retry_plan_id: str) -> HttpResponse
 def review(request: HttpRequest, actor: Actor, retry_plan_id: str) -> HttpResponseBase:
     form = ReviewForm(request.POST)
     data = read(form)
-    record, _ = approvals.acknowledge_retry(
+    record, _ = reviews.acknowledge_retry(
         actor=actor,
         retry_plan_id=retry_plan_id,
-        key=approvals.DecisionKey(data["delivery_id"], data["audit_id"], data["provider"]),
+        key=reviews.DecisionKey(data["delivery_id"], data["audit_id"], data["provider"]),
         acknowledgement_state=RetryAcknowledgementState(data["acknowledgement_state"]),
         external_ref=data["external_ref"],
         notes=data["notes"],
@@ -69,8 +69,8 @@ def accept_all(request: HttpRequest, actor: Actor, retry_plan_id: str) -> HttpRe
     )
     rows = list(due.order_by("ordinal")[: MOST_ACCEPTED + 1])
     for row in rows[:MOST_ACCEPTED]:
-        key = approvals.DecisionKey(row.delivery.delivery_id, row.delivery.audit_id, row.delivery.provider)
-        approvals.acknowledge_retry(actor=actor, retry_plan_id=retry_plan_id, key=key)
+        key = reviews.DecisionKey(row.delivery.delivery_id, row.delivery.audit_id, row.delivery.provider)
+        reviews.acknowledge_retry(actor=actor, retry_plan_id=retry_plan_id, key=key)
     rest = " There are more; press again." if len(rows) > MOST_ACCEPTED else ""
     messages.success(request, f"{min(len(rows), MOST_ACCEPTED)} decisions accepted.{rest}")
     return SeeOther(reverse("console:plan", args=[retry_plan_id]))

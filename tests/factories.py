@@ -75,15 +75,19 @@ def connector(name: str = "siem", **changes: object) -> Connector:
 
 
 def write_connectors(path: Path, ports: Mapping[str, int]) -> None:
-    """A connector file: one webhook for each name, on its port of 127.0.0.1. Wants TEST_WEBHOOK_SECRET."""
-    path.write_text(json.dumps({"connectors": {name: _webhook(port) for name, port in ports.items()}}))
+    """A connector file: Splunk for a name that begins so, else a webhook, on its port of 127.0.0.1.
+
+    Wants TEST_WEBHOOK_SECRET, which serves as Splunk's token too.
+    """
+    path.write_text(json.dumps({"connectors": {name: _entry(name, port) for name, port in ports.items()}}))
 
 
-def _webhook(port: int) -> dict[str, object]:
+def _entry(name: str, port: int) -> dict[str, object]:
+    provider, secret = ("splunk", "token_env") if name.startswith("splunk") else ("webhook", "secret_env")
     return {
-        "provider": "webhook",
+        "provider": provider,
         "url": f"http://127.0.0.1:{port}/hook",
-        "secret_env": "TEST_WEBHOOK_SECRET",
+        secret: "TEST_WEBHOOK_SECRET",
         "allow_networks": ["127.0.0.0/8"],
         "allow_ports": [port],
         "allow_plain_http": True,

@@ -134,7 +134,7 @@ class ConnectorList(EvidenceList):
     slug = "connectors"
     heading = "Connectors"
     explanation = "The receivers named by the configuration file. Addresses and secrets are never stored or shown."
-    empty = "No connector yet. Name a file in CAVRA_CONNECTOR_CONFIG; docs/settings.md shows one."
+    empty = "No connector yet. Name a file in CAVRA_CONNECTOR_CONFIG; docs/connectors.md shows one."
     columns = (
         Column("Connector", "name", Kind.TEXT, pages.CONNECTOR),
         name("Provider", "provider"),

@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from django.urls import reverse
 from playwright.sync_api import Page
 
-from rollback_audit.engine import approvals, plans, worker
+from rollback_audit.engine import approvals, plans, reviews, worker
 from rollback_audit.engine.actors import Actor, actor_for
 from rollback_audit.models import Connector
 from rollback_audit.records.plans import RetryPlanRecord
@@ -34,7 +34,7 @@ FAILURES: tuple[dict[str, object], ...] = (
 def fill() -> dict[str, str]:
     """A day at work: addresses of the pages it leaves, by the name of their picture."""
     receivers = list(Connector.objects.order_by("-name"))
-    Connector.objects.filter(name="datadog").update(
+    Connector.objects.filter(name="splunk-soc").update(
         hold=ConnectorStanding.CREDENTIAL_REFUSED, held_since=factories.now() - timedelta(hours=3)
     )
     for number in reversed(range(90)):
@@ -50,7 +50,7 @@ def fill() -> dict[str, str]:
     return _govern() | {
         "route": reverse("console:route", args=[route.route_id]),
         "schedule": reverse("console:schedule", args=[route.schedule.schedule_id]),
-        "connector": reverse("console:connector", args=["datadog"]),
+        "connector": reverse("console:connector", args=["splunk-soc"]),
     }
 
 
@@ -62,8 +62,8 @@ def _govern() -> dict[str, str]:
     dry = worker.start_run(actor=maker, request=_run_of(plan))
     due = [item for item in plan.retry_decisions if item.action == "retry"]
     for item in due[:12]:
-        key = approvals.DecisionKey(item.delivery_id, item.audit_id, item.provider)
-        approvals.acknowledge_retry(actor=maker, retry_plan_id=plan.retry_plan_id, key=key)
+        key = reviews.DecisionKey(item.delivery_id, item.audit_id, item.provider)
+        reviews.acknowledge_retry(actor=maker, retry_plan_id=plan.retry_plan_id, key=key)
     asked, _ = approvals.request_approval(actor=maker, retry_plan_id=plan.retry_plan_id)
     approvals.decide(actor=other, approval_plan_id=asked.approval_plan_id)
     return {
@@ -79,7 +79,7 @@ def _govern() -> dict[str, str]:
 
 
 def _live_run(maker: Actor, other: Actor) -> str:
-    plan, _ = plans.plan_retry(actor=maker, provider="siem")
+    plan, _ = plans.plan_retry(actor=maker, provider="webhook-tickets")
     asked, _ = approvals.request_approval(actor=maker, retry_plan_id=plan.retry_plan_id, require_retry_ack=False)
     approvals.decide(actor=other, approval_plan_id=asked.approval_plan_id)
     request = replace(_run_of(plan), dry_run=False, reason="The receiver has recovered.")
@@ -123,7 +123,7 @@ def test_every_page_is_fit_to_be_seen(
 ) -> None:
     window = windows("olga", Role.PLATFORM_OWNER, scheme=scheme, width=width)
     if state == "full":
-        configure(**{"siem": 9, "itsm-tickets": 9, "audit-webhook": 9, "datadog": 9})
+        configure(**dict.fromkeys(["webhook-tickets", "webhook-audit", "splunk-soc", "splunk-archive"], 9))
     pages = FIXED | (fill() if state == "full" else {})
     folder = ARTIFACTS / f"{state}-{scheme}-{width}"
     folder.mkdir(parents=True, exist_ok=True)

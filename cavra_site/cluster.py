@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cavra_site import brokers
 from cavra_site.processes import STOP_FILE, WATCH_FOLDER, Child
+from cavra_site.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
 
@@ -16,8 +17,9 @@ _BACK_OFF_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0)
 class Cluster:
     """Started when it is not there, ended and started again when it is stuck, by calling `tend` about once a second."""
 
-    def __init__(self, *, watch_folder: Path, workers: int, task_seconds: float) -> None:
-        self._folder = watch_folder
+    def __init__(self, *, folder: RunFolder, workers: int, task_seconds: float) -> None:
+        self._folder = folder.watch
+        self._lock = folder.lock
         self._workers = workers
         self._task_seconds = task_seconds
         self._restarts = 0
@@ -63,7 +65,9 @@ class Cluster:
         (self._folder / brokers.BEAT_FILE).touch()
         (self._folder / brokers.GUARD_FILE).touch()
         self._started_at = time.monotonic()
-        self._child = Child("qcluster", "--skip-checks", environ={WATCH_FOLDER: str(self._folder)})
+        environ = {WATCH_FOLDER: str(self._folder)}
+        # It may outlive us by a moment: its folder is to stay for as long.
+        self._child = Child("qcluster", "--skip-checks", environ=environ, inherits=[self._lock])
         logger.info("cluster_started", extra={"pid": self._child.pid})
 
     def _abandon(self, child: Child, *, grace_seconds: float) -> None:

@@ -23,9 +23,10 @@ class Child:
     """One `cavra` verb in a process group of its own, so that a Ctrl-C at the terminal reaches it through us, in order.
 
     Its standard input is a pipe nobody writes to. Should this process be killed, the pipe closes and the child stops.
+    `inherits` are descriptors that it holds as well.
     """
 
-    def __init__(self, *arguments: str, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(self, *arguments: str, environ: Mapping[str, str] | None = None, inherits: Sequence[int] = ()) -> None:
         self.name = arguments[0]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "cavra_site.cli", *arguments],
@@ -33,6 +34,7 @@ class Child:
             cwd=BASE_DIR,
             env={**os.environ, **(environ or {}), _PIPED: "1"},
             start_new_session=True,
+            pass_fds=inherits,
         )
 
     @property

@@ -6,12 +6,12 @@ The sweep alone is enough for every run to finish; the cluster makes it start at
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import Protocol
 
 from django.db import InterfaceError, OperationalError, ProgrammingError, close_old_connections, connections
 
+from cavra_site import run_folder
 from cavra_site.cluster import Cluster, back_off
 from cavra_site.processes import StopRequest
 from rollback_audit.errors import StoreUnavailable
@@ -39,13 +39,16 @@ class Stop(Protocol):
     def wait(self, *, seconds: float) -> bool: ...
 
 
-def run(*, sweep: Sweep, workers: int, task_seconds: float, grace_seconds: float) -> None:
-    """Sweep and tend the cluster until asked to stop. Both then have `grace_seconds` to settle what is on the wire."""
+def run(*, folder: Path, sweep: Sweep, workers: int, task_seconds: float, grace_seconds: float) -> None:
+    """Sweep and tend the cluster until asked to stop. Both then have `grace_seconds` to settle what is on the wire.
+
+    `folder` is shared by all workers of this state folder.
+    """
     stop = StopRequest()
     # A thread of its own: a sweep that drives a run must not keep a stuck cluster from being noticed.
     sweeper = Thread(target=sweep_until, args=(stop,), kwargs={"sweep": sweep}, name="sweeper", daemon=True)
-    with TemporaryDirectory(prefix="cavra-cluster-") as folder:
-        cluster = Cluster(watch_folder=Path(folder), workers=workers, task_seconds=task_seconds)
+    with run_folder.claimed(folder) as ours:
+        cluster = Cluster(folder=ours, workers=workers, task_seconds=task_seconds)
         sweeper.start()
         try:
             while not stop.made:

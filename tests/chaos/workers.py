@@ -122,6 +122,4 @@ def _environment() -> dict[str, str]:
         "CAVRA_HOME": str(HOME),
         "CAVRA_DATABASE_URL": _url(),
         "CAVRA_CONNECTOR_CONFIG": str(settings.CAVRA_CONNECTOR_CONFIG),
-        # What is killed cannot tidy up; this folder goes with the session.
-        "TMPDIR": str(HOME),
     }

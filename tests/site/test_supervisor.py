@@ -13,6 +13,7 @@ from django.db import OperationalError
 
 from cavra_site import brokers, supervisor
 from cavra_site.cluster import Cluster, is_stalled
+from cavra_site.run_folder import RunFolder
 from tests.waiting import within
 
 
@@ -108,10 +109,13 @@ def test_a_task_that_takes_longer_than_tasks_may_excuses_nothing(folder: Path) -
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    cluster = Cluster(watch_folder=tmp_path, workers=1, task_seconds=600)
-    cluster.tend()
-    yield cluster
-    cluster.end(grace_seconds=10)
+    with (tmp_path / "lock").open("wb") as lock:
+        folder = RunFolder(watch=tmp_path / "watch", lock=lock.fileno())
+        folder.watch.mkdir()
+        cluster = Cluster(folder=folder, workers=1, task_seconds=600)
+        cluster.tend()
+        yield cluster
+        cluster.end(grace_seconds=10)
 
 
 def pulses_again(folder: Path, since: float) -> bool:
@@ -140,12 +144,12 @@ def tended(cluster: Cluster) -> Cluster:
 def test_a_real_cluster_pulses_is_born_again_when_killed_and_leaves_nothing_behind(
     cluster: Cluster, tmp_path: Path
 ) -> None:
-    started = time.time()
-    assert pulses_again(tmp_path, started)
+    watch = tmp_path / "watch"
+    assert pulses_again(watch, time.time())
     first = cluster.pid
     assert first is not None
     os.kill(first, signal.SIGKILL)
     assert within(30, lambda: tended(cluster).pid != first)
     assert within(30, lambda: not running_in_group(first))
     assert within(30, lambda: tended(cluster).pid not in {None, first})
-    assert pulses_again(tmp_path, time.time())
+    assert pulses_again(watch, time.time())

@@ -16,6 +16,7 @@ class Command(BaseCommand):
 
     def handle(self, *_args: object, **_options: object) -> None:
         supervisor.run(
+            folder=settings.CAVRA_HOME / "run",
             sweep=sweep,
             workers=settings.Q_CLUSTER["workers"],
             task_seconds=settings.Q_CLUSTER["timeout"],

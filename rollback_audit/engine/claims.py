@@ -68,24 +68,32 @@ class _Candidate(NamedTuple):
     connector_pk: int
 
 
-# `remaining` is served by the index worker_result_remaining; everything else is found by primary key.
-_CANDIDATES = f"""
-    SELECT r.id, r.ordinal,
-           a.id, a.approval_decision_id, a.decision_digest, a.request_digest, a.expires_at, a.consumed_at, a.revoked_at,
-           ap.approval_plan_id, c.decision_digest,
-           d.id, d.delivery_id, d.audit_id, d.provider, d.source, d.event_id, d.event_digest, d.state, d.attempt_count,
-           d.failure_count, d.in_doubt, d.failed_status_codes, d.fence, d.created_at,
-           p.event, p.event_type, d.connector_id
-    FROM "{WorkerResult._meta.db_table}" r
-    JOIN "{RetryDecision._meta.db_table}" c ON c.id = r.decision_id
-    JOIN "{Delivery._meta.db_table}" d ON d.id = r.delivery_id
-    JOIN "{DeliveryPlan._meta.db_table}" p ON p.id = d.plan_id
-    JOIN "{ApprovalDecision._meta.db_table}" a ON a.id = r.approval_id
-    JOIN "{ApprovalPlan._meta.db_table}" ap ON ap.id = a.approval_plan_id
-    WHERE r.run_id = %s AND r.state = '{ResultState.REMAINING}'
-    ORDER BY r.ordinal
-    LIMIT %s
-"""  # noqa: S608 - table names and enumerations
+def _candidates(run: WorkerRun, *, limit: int, lock: str) -> list[_Candidate]:
+    """Remaining results, served by the index worker_result_remaining; everything else is found by primary key."""
+    a_expires, a_consumed, a_revoked, d_created = (
+        bulk.moment_column(name) for name in ("a.expires_at", "a.consumed_at", "a.revoked_at", "d.created_at")
+    )
+    sql = f"""
+        SELECT r.id, r.ordinal,
+               a.id, a.approval_decision_id, a.decision_digest, a.request_digest,
+               {a_expires}, {a_consumed}, {a_revoked},
+               ap.approval_plan_id, c.decision_digest,
+               d.id, d.delivery_id, d.audit_id, d.provider, d.source, d.event_id, d.event_digest, d.state,
+               d.attempt_count, d.failure_count, d.in_doubt, d.failed_status_codes, d.fence, {d_created},
+               p.event, p.event_type, d.connector_id
+        FROM "{WorkerResult._meta.db_table}" r
+        JOIN "{RetryDecision._meta.db_table}" c ON c.id = r.decision_id
+        JOIN "{Delivery._meta.db_table}" d ON d.id = r.delivery_id
+        JOIN "{DeliveryPlan._meta.db_table}" p ON p.id = d.plan_id
+        JOIN "{ApprovalDecision._meta.db_table}" a ON a.id = r.approval_id
+        JOIN "{ApprovalPlan._meta.db_table}" ap ON ap.id = a.approval_plan_id
+        WHERE r.run_id = %s AND r.state = '{ResultState.REMAINING}'
+        ORDER BY r.ordinal
+        LIMIT %s {lock}
+    """  # noqa: S608 - names and enumerations
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [run.pk, limit])
+        return [_Candidate._make(row) for row in cursor.fetchall()]
 
 
 def claim(run: WorkerRun, plan: RetryPlan, *, limit: int) -> tuple[list[Claim], int]:
@@ -95,9 +103,7 @@ def claim(run: WorkerRun, plan: RetryPlan, *, limit: int) -> tuple[list[Claim], 
     changes.
     """
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(f"{_CANDIDATES} {bulk.lock_rows('r', 'd', 'a')}", [run.pk, limit])
-            candidates = [_Candidate._make(row) for row in cursor.fetchall()]
+        candidates = _candidates(run, limit=limit, lock=bulk.lock_rows("r", "d", "a"))
         if not candidates:
             return [], 0
         now = clock.now()
@@ -119,10 +125,8 @@ def claim(run: WorkerRun, plan: RetryPlan, *, limit: int) -> tuple[list[Claim], 
 
 def skip_remaining(run: WorkerRun, plan: RetryPlan, reason: SkipReason) -> None:
     """Skip everything the run has not sent, inside the caller's transaction."""
-    with connection.cursor() as cursor:
-        lock = "FOR UPDATE OF r" if bulk.on_postgresql() else ""
-        cursor.execute(f"{_CANDIDATES} {lock}", [run.pk, run.selected_retry_count])
-        remaining = [_Candidate._make(row) for row in cursor.fetchall()]
+    lock = "FOR UPDATE OF r" if bulk.on_postgresql() else ""
+    remaining = _candidates(run, limit=run.selected_retry_count, lock=lock)
     _skip(run, plan, [(item, reason) for item in remaining], now=clock.now())
 
 

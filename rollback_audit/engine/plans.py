@@ -42,14 +42,6 @@ _COLUMNS = (
     "request_digest",
     "decision_digest",
 )
-# Served by the index delivery_open_by_key.
-_OPEN_DELIVERIES = f"""
-    SELECT id, connector_id, delivery_id, audit_id, provider, source, event_digest, state = '{DeliveryState.SENDING}',
-           attempt_count, failure_count, failure_kind, last_attempt_at, last_failed_at, not_before, failed_status_codes,
-           in_doubt
-    FROM "{Delivery._meta.db_table}"
-    WHERE state IN ('{DeliveryState.SENDING}', '{DeliveryState.FAILED}')
-"""  # noqa: S608 - table names and enumerations
 
 
 def plan_retry(
@@ -207,7 +199,16 @@ def _decision_rows(plan: RetryPlan, *, policy: RetryPolicy, now: datetime) -> It
 
 
 def _open_deliveries_query(plan: RetryPlan) -> tuple[str, list[str]]:
-    sql, parameters = _OPEN_DELIVERIES, []
+    """The open deliveries in the order of their keys, served by the index delivery_open_by_key."""
+    moments = ", ".join(bulk.moment_column(name) for name in ("last_attempt_at", "last_failed_at", "not_before"))
+    sql = f"""
+        SELECT id, connector_id, delivery_id, audit_id, provider, source, event_digest,
+               state = '{DeliveryState.SENDING}', attempt_count, failure_count, failure_kind, {moments},
+               failed_status_codes, in_doubt
+        FROM "{Delivery._meta.db_table}"
+        WHERE state IN ('{DeliveryState.SENDING}', '{DeliveryState.FAILED}')
+    """  # noqa: S608 - names and enumerations
+    parameters = []
     for column, value in (("source", plan.source), ("provider", plan.provider)):
         if value:
             sql += f" AND {column} = %s"

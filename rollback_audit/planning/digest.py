@@ -59,7 +59,7 @@ def decision_digest(
         f'"latest_delivery_at":{_moment(facts.last_attempt_at)},"max_retry_attempts":{max_retry_attempts},'
         f'"next_retry_at":{_moment(verdict.next_retry_at)},"provider":"{facts.provider}",'
         f'"reason_code":"{verdict.reason_code}","request_digest":"{request_digest}",'
-        f'"retry_count":{max(1, facts.failure_count)},"retry_delay_minutes":{verdict.retry_delay_minutes},'
+        f'"retry_count":{facts.failure_count or 1},"retry_delay_minutes":{verdict.retry_delay_minutes},'
         f'"source":"{facts.source}"}}'
     )
     return _sha256(form.encode()).hexdigest()
@@ -87,7 +87,7 @@ def bind(
     return Decision(
         verdict.action,
         verdict.reason_code,
-        max(1, facts.failure_count),
+        facts.failure_count or 1,
         verdict.retry_delay_minutes,
         verdict.next_retry_at,
         attempt_number,

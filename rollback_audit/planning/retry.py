@@ -69,10 +69,15 @@ def next_retry_at(facts: DeliveryFacts, policy: RetryPolicy) -> datetime | None:
     return _due_at(facts, delay_minutes(facts, policy))
 
 
+@lru_cache(maxsize=4096)
+def _minutes(count: int) -> timedelta:
+    return timedelta(minutes=count)
+
+
 def _due_at(facts: DeliveryFacts, minutes: int) -> datetime | None:
     if facts.last_failed_at is None:
         return None
-    due_at = facts.last_failed_at + timedelta(minutes=minutes)
+    due_at = facts.last_failed_at + _minutes(minutes)
     return due_at if facts.not_before is None or facts.not_before <= due_at else facts.not_before
 
 

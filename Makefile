@@ -3,6 +3,8 @@
 #   make run     console, API, worker and a demo receiver on 127.0.0.1; PORT and CAVRA_HOME move them
 #   make test    every test this machine can run; says which it could not, and why
 #   make lint    what CI asks of the code beside the tests
+#   make chaos   kills and freezes workers in the middle of runs, on SQLite and PostgreSQL; minutes
+#   make bench   measures, and writes the tables of docs/benchmarks.md; about 25 minutes
 
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
@@ -13,9 +15,9 @@ ifdef PORT
 export CAVRA_PORT := $(PORT)
 endif
 
-.PHONY: help setup run test lint format lock
+.PHONY: help setup run test lint chaos bench format lock
 help:
-	@sed -n '3,5s/^#  //p' Makefile
+	@sed -n '3,7s/^#  //p' Makefile
 
 setup: $(INSTALLED)
 
@@ -41,6 +43,12 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.production
+
+chaos: $(INSTALLED)
+	@$(BIN)/python -m tests.everything chaos chaos-postgresql
+
+bench: $(INSTALLED)
+	@$(BIN)/python -m tests.benchmarks
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .

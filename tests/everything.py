@@ -1,19 +1,20 @@
 """`make test`: every suite this machine can run, one after the other, and a line for each it could not.
 
-`python -m tests.everything SUITE ...` runs only the suites named.
+`python -m tests.everything SUITE ...` runs only the suites named; one of them that cannot run here has failed.
 """
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests import postgres
+from tests.benchmarks.receiver import ECHO_MODULE
+from tests.e2e.chromium import CHROMIUM
 
 _NO_TESTS = 5
-_ALONE = "chaos or leak or e2e or benchmark"
+_ALONE = "slow or chaos or e2e or benchmark"
 _PARALLEL = ("-n", "auto", "--dist", "worksteal")
 
 
@@ -35,17 +36,21 @@ def _postgresql_missing() -> str | None:
 
 
 def _browser_missing() -> str | None:
-    if any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")):
-        return None
-    return "no Chromium is installed"
+    return None if CHROMIUM.exists() else "no Chromium is installed"
+
+
+def _nginx_missing() -> str | None:
+    return None if ECHO_MODULE.exists() else "nginx with libnginx-mod-http-echo is not installed"
 
 
 SUITES = (
     Suite("sqlite", ("-m", f"not ({_ALONE} or postgres)", *_PARALLEL)),
     Suite("postgresql", ("-m", f"not ({_ALONE})", *_PARALLEL), _postgresql_missing, on_postgresql=True),
+    Suite("slow", ("-m", "slow", *_PARALLEL)),
     Suite("browser", ("-m", "e2e"), _browser_missing),
     Suite("chaos", ("-m", "chaos"), on_demand=True),
-    Suite("leak", ("-m", "leak"), on_demand=True),
+    Suite("chaos-postgresql", ("-m", "chaos"), _postgresql_missing, on_postgresql=True, on_demand=True),
+    Suite("benchmark", ("-m", "benchmark"), _nginx_missing, on_demand=True),
 )
 
 
@@ -58,6 +63,7 @@ def main(wanted: list[str]) -> int:
         reason = suite.missing()
         if reason:
             outcomes[suite.name] = f"not run: {reason}"
+            failed |= bool(wanted)
             continue
         print(f"== {suite.name}", flush=True)
         code = _run(suite)
@@ -69,7 +75,7 @@ def main(wanted: list[str]) -> int:
             for suite in SUITES
             if suite.on_demand
         }
-    print("\n".join(f"{name:11} {outcome}" for name, outcome in outcomes.items()), flush=True)
+    print("\n".join(f"{name:16} {outcome}" for name, outcome in outcomes.items()), flush=True)
     return int(failed)
 
 

@@ -1,4 +1,4 @@
-"""A real browser on a real server. Debian's Chromium; nothing is downloaded."""
+"""A real browser on a real server."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -13,8 +13,8 @@ from pytest_django.live_server_helper import LiveServer
 from rollback_audit.engine import connectors
 from rollback_audit.states import Role
 from tests import factories
+from tests.e2e.chromium import CHROMIUM
 
-CHROMIUM = "/usr/bin/chromium"
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tests/e2e/" in str(item.path):
             item.add_marker(pytest.mark.e2e)
-            if not Path(CHROMIUM).exists():
+            if not CHROMIUM.exists():
                 item.add_marker(pytest.mark.skip(reason="Chromium is not installed"))
 
 

@@ -4,6 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.contrib.auth.models import Group
+
+from rollback_audit.engine import roles
+from rollback_audit.states import Role
+
+_WITH_DATABASE = {"db", "transactional_db", "live_server"}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -12,3 +18,11 @@ def _quick_passwords() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PBKDF2PasswordHasher, "iterations", 1)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _installed_roles(request: pytest.FixtureRequest, _django_db_helper: None) -> None:
+    """The migration's roles: a test that commits ends with empty tables, and any test may come after it."""
+    wants = request.node.get_closest_marker("django_db") or _WITH_DATABASE & set(request.fixturenames)
+    if wants and Group.objects.filter(name__in=list(Role)).count() < len(Role):
+        roles.install()

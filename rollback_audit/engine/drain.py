@@ -13,7 +13,8 @@ from rollback_audit.engine.attempts import Claim
 from rollback_audit.models import Connector, RetryPlan, WorkerRun
 from rollback_audit.states import FailureKind, RunState
 
-IN_FLIGHT = 256
+# A machine runs two workers unless told otherwise: 256 on the wire.
+IN_FLIGHT = 128
 # What is claimed beyond what fits on the wire: as much as is sent in this time, so that a commit serves many deliveries
 # where receivers are fast, and few are left in doubt by a crash where they are slow.
 AHEAD_SECONDS = 0.25

@@ -14,6 +14,7 @@ from rollback_audit.delivery import registry
 from rollback_audit.delivery.contract import ConnectorSettings, Envelope, PayloadTooLarge, Send, Settlement
 from rollback_audit.engine import bulk, ledger
 from rollback_audit.engine.lines import AttemptFacts, attempt_line
+from rollback_audit.errors import InvalidInput
 from rollback_audit.models import DeliveryAttempt, EvidenceEntry
 from rollback_audit.states import (
     AttemptState,
@@ -22,6 +23,7 @@ from rollback_audit.states import (
     Outcome,
 )
 
+SHORTEST_SECONDS, LONGEST_SECONDS = 0.1, 60.0
 LEASE_DEADLINES = 3
 LEASE_FLOOR_SECONDS = 5.0
 
@@ -61,6 +63,13 @@ class Claim(NamedTuple):
     started_at: datetime
     actor: str
     run: RunFacts | None
+
+
+def check_timeout(timeout_seconds: float) -> float:
+    """The deadline of one whole exchange, if it is one. Raises InvalidInput."""
+    if not SHORTEST_SECONDS <= timeout_seconds <= LONGEST_SECONDS:
+        raise InvalidInput({"timeout_seconds": [f"Between {SHORTEST_SECONDS} and {LONGEST_SECONDS} seconds."]})
+    return timeout_seconds
 
 
 def lease_seconds(timeout_seconds: float) -> float:

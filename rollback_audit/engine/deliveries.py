@@ -7,6 +7,7 @@ from django.db import transaction
 
 from rollback_audit.engine import clock, connectors, dispatch, ledger, packages, present
 from rollback_audit.engine.actors import Actor
+from rollback_audit.engine.attempts import check_timeout
 from rollback_audit.engine.labels import label
 from rollback_audit.engine.packages import AuditFilters
 from rollback_audit.errors import InvalidInput, UnknownRecord
@@ -61,7 +62,7 @@ def deliver_audit(
         cadence=check_text("cadence", cadence, 64) or "on_demand",
         schedule_ref=check_text("schedule_ref", schedule_ref, 128),
         next_delivery_at=next_delivery_at,
-        timeout_seconds=timeout_seconds,
+        timeout_seconds=check_timeout(timeout_seconds),
         generated_by=label("generated_by", generated_by, actor=actor),
     )
     with transaction.atomic():

@@ -10,6 +10,7 @@ from django.db import transaction
 
 from rollback_audit.engine import clock, connectors, dispatch, ledger, packages, present_drills
 from rollback_audit.engine.actors import Actor
+from rollback_audit.engine.attempts import check_timeout
 from rollback_audit.engine.drill_input import find_schedule, known_providers
 from rollback_audit.engine.labels import label
 from rollback_audit.errors import InvalidInput
@@ -24,7 +25,6 @@ from rollback_audit.states import MetadataKind, Permission, Source
 
 EVENT_TYPE = "cavra.go_backend.rollback_drill.notification"
 ALL = "all"
-SHORTEST_SECONDS, LONGEST_SECONDS = 0.1, 60.0
 
 RoutingPolicy = Mapping[DrillCategory, Sequence[str]]
 
@@ -66,8 +66,7 @@ def deliver_notifications(
     """
     actor.require(Permission.DELIVER_EVIDENCE)
     by = label("generated_by", generated_by, actor=actor)
-    if not SHORTEST_SECONDS <= timeout_seconds <= LONGEST_SECONDS:
-        raise InvalidInput({"timeout_seconds": [f"Between {SHORTEST_SECONDS} and {LONGEST_SECONDS} seconds."]})
+    check_timeout(timeout_seconds)
     connectors.sync()
     only = None if provider == ALL else frozenset(_listed(provider))
     policy = _checked_policy(routing_policy or {})

@@ -4,7 +4,7 @@ Only the holder of a delivery's fence settles it. What comes after somebody else
 `late-result` line and changes nothing.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,7 +19,6 @@ from rollback_audit.models import Delivery, DeliveryAttempt, EvidenceEntry, Work
 from rollback_audit.planning.facts import DEFAULT_POLICY, DeliveryFacts
 from rollback_audit.planning.retry import standing
 from rollback_audit.states import (
-    FAILURE_CLASS,
     AttemptState,
     ConnectorStanding,
     DeliveryState,
@@ -189,11 +188,9 @@ def _attempt_values(item: Settlement[Claim], *, now: datetime) -> tuple[Any, ...
 
 def _hold_refused(settlements: Sequence[Settlement[Claim]], *, now: datetime) -> None:
     """A receiver that refuses credential or address holds its connector: every other delivery would be refused too."""
-    refused = Counter(
-        (item.key.connector_pk, item.failure_kind)
-        for item in settlements
-        if item.failure_kind is not None and FAILURE_CLASS[item.failure_kind] is FailureClass.HOLD
-    )
+    refused = {
+        (item.key.connector_pk, item.failure_kind) for item in settlements if item.failure_class is FailureClass.HOLD
+    }
     for connector_pk, failure_kind in sorted(refused):
         is_credential = failure_kind is FailureKind.CREDENTIAL_REFUSED
         connectors.hold(

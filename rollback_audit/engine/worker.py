@@ -13,6 +13,7 @@ from django.db import connection, transaction
 
 from rollback_audit.engine import bulk, claims, clock, connectors, doorbell, ledger, plans, runs
 from rollback_audit.engine.actors import Actor
+from rollback_audit.engine.attempts import check_timeout
 from rollback_audit.engine.labels import label
 from rollback_audit.engine.runs import RunAnswer
 from rollback_audit.errors import InvalidInput, StateForbids
@@ -195,7 +196,7 @@ def _create(
         window_start=window.start,
         window_end=window.end,
         max_retry_deliveries=request.max_retry_deliveries,
-        timeout_seconds=request.timeout_seconds,
+        timeout_seconds=check_timeout(request.timeout_seconds),
         generated_by=label("generated_by", request.generated_by, actor=actor),
         actor=actor.name,
         generated_at=now,

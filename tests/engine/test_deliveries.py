@@ -218,3 +218,15 @@ def test_a_delivery_is_read_with_every_connector_and_every_try(
             deliveries.read_delivery(actor=loop.manager, **wrong)
     with pytest.raises(NotAllowed):
         deliveries.read_delivery(actor=Actor("nobody", None, frozenset()), delivery_id=delivery_id)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.09, 60.1, -1.0, float("inf"), float("nan")])
+def test_a_deadline_out_of_bounds_is_refused_before_anything_is_stored(
+    loop: Loop, receiver: RecordingReceiver, configure: Configure, seconds: float
+) -> None:
+    configure(webhook=receiver.port)
+    with pytest.raises(InvalidInput) as refused:
+        deliver(loop, timeout_seconds=seconds)
+    assert list(refused.value.fields) == ["timeout_seconds"]
+    assert not EvidencePackage.objects.exists()
+    assert not receiver.arrivals

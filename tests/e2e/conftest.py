@@ -82,10 +82,12 @@ class Window:
         self.open("/console/login/")
         self.page.get_by_label("Username").fill(name)
         self.page.get_by_label("Password").fill(factories.PASSWORD)
-        self.page.get_by_role("button", name="Sign in").click()
+        self.press("Sign in")
 
     def press(self, button: str) -> None:
-        self.page.get_by_role("button", name=button, exact=True).click()
+        """Press a button and wait for the page it leads to: a click alone returns before that page is there."""
+        with self.page.expect_navigation():
+            self.page.get_by_role("button", name=button, exact=True).click()
 
 
 Windows = Callable[..., Window]

@@ -290,10 +290,18 @@ class Permission(StrEnum):
     EXECUTE_RETRY = "execute_retry"
     EDIT_CONNECTORS = "edit_connectors"
     EDIT_SCHEDULES = "edit_schedules"
+    ACKNOWLEDGE_ALERT = "acknowledge_alert"
+    OPEN_RECOVERY = "open_recovery"
+    CLOSE_RECOVERY = "close_recovery"
 
 
 _AUDITOR = frozenset({Permission.VIEW_EVIDENCE})
-_SOC_ANALYST = _AUDITOR | {Permission.PLAN_RETRY, Permission.REVIEW_RETRY}
+_SOC_ANALYST = _AUDITOR | {
+    Permission.PLAN_RETRY,
+    Permission.REVIEW_RETRY,
+    Permission.ACKNOWLEDGE_ALERT,
+    Permission.OPEN_RECOVERY,
+}
 _RELEASE_MANAGER = _SOC_ANALYST | {
     Permission.ACKNOWLEDGE_DRILL,
     Permission.DELIVER_EVIDENCE,
@@ -305,6 +313,7 @@ _PLATFORM_OWNER = _RELEASE_MANAGER | {
     Permission.EXECUTE_RETRY,
     Permission.EDIT_CONNECTORS,
     Permission.EDIT_SCHEDULES,
+    Permission.CLOSE_RECOVERY,
 }
 
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {

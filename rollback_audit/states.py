@@ -158,6 +158,13 @@ class RunState(StrEnum):
     ABANDONED = "abandoned"
 
 
+class RunMode(StrEnum):
+    """What a run may do, as digests bind it."""
+
+    LIVE = "live"
+    DRY_RUN = "dry_run"
+
+
 class ResultState(StrEnum):
     """What became of one selected decision. `remaining` and `sending` are not terminal."""
 
@@ -178,6 +185,18 @@ class SkipReason(StrEnum):
     CONNECTOR_ON_HOLD = "connector_on_hold"
     IN_FLIGHT = "in_flight"
     RUN_ABORTED = "run_aborted"
+
+
+class DriftField(StrEnum):
+    """What moved between an approval and the send it was given for."""
+
+    EVENT = "event"
+    CONNECTOR = "connector"
+    CONNECTOR_REVISION = "connector_revision"
+    ATTEMPT_NUMBER = "attempt_number"
+    POLICY = "policy"
+    MODE = "mode"
+    DELIVERY_STATE = "delivery_state"
 
 
 class AlertLevel(StrEnum):

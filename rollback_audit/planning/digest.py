@@ -13,6 +13,7 @@ from datetime import datetime
 import rfc8785
 
 from rollback_audit.planning.facts import Decision, DeliveryFacts, RetryPolicy, Verdict
+from rollback_audit.states import RunMode
 
 REQUEST_DOMAIN = "cavra/retry-request/v1\n"
 DECISION_DOMAIN = "cavra/retry-decision/v1\n"
@@ -33,12 +34,21 @@ def policy_digest(policy: RetryPolicy) -> str:
 
 
 def request_digest(
-    *, event_digest: str, connector: str, connector_revision: str, attempt_number: int, policy_digest: str
+    *,
+    event_digest: str,
+    connector: str,
+    connector_revision: str,
+    attempt_number: int,
+    policy_digest: str,
+    mode: RunMode = RunMode.LIVE,
 ) -> str:
-    """What would be sent: which event, over which connector as configured, as which attempt, under which policy."""
+    """What would be sent: which event, over which connector as configured, as which attempt, under which policy.
+
+    Plans bind the live send. A run that is not live has another digest, so no approval fits it.
+    """
     form = (
         f'{REQUEST_DOMAIN}{{"attempt_number":{attempt_number},"connector":"{connector}",'
-        f'"connector_revision":"{connector_revision}","event_digest":"{event_digest}","mode":"live",'
+        f'"connector_revision":"{connector_revision}","event_digest":"{event_digest}","mode":"{mode}",'
         f'"policy_digest":"{policy_digest}"}}'
     )
     return _sha256(form.encode()).hexdigest()

@@ -6,7 +6,7 @@ Facts and decisions are named tuples: a plan handles up to a million of them, an
 from datetime import datetime
 from typing import NamedTuple
 
-from rollback_audit.states import Action, ConnectorStanding, FailureKind, ReasonCode
+from rollback_audit.states import Action, ConnectorStanding, DeliveryState, FailureKind, ReasonCode, RunMode
 
 
 class RetryPolicy(NamedTuple):
@@ -88,3 +88,18 @@ class Decision(NamedTuple):
     attempt_number: int
     request_digest: str
     decision_digest: str
+
+
+class SendFacts(NamedTuple):
+    """All that is bound when a send is approved. Digests are 64 hex characters, revisions 32.
+
+    `attempt_number` is the attempt that the send would be; `delivery_state` is where the delivery stands before it.
+    """
+
+    event_digest: str
+    connector: str
+    connector_revision: str
+    attempt_number: int
+    policy_digest: str
+    mode: RunMode
+    delivery_state: DeliveryState

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from rollback_audit.delivery.contract import Judge, Verdict
+from rollback_audit.delivery.contract import Judge, Step, Verdict
 from rollback_audit.delivery.retry_after import seconds_from
 from rollback_audit.delivery.statuses import is_error, is_success, verdict_for
 from rollback_audit.states import FailureKind
@@ -64,13 +64,15 @@ class Answer:
             self._body = (self._body + chunk)[:KEPT_BODY_BYTES]
         return None
 
-    def verdict(self, status_code: int, judge: Judge) -> Verdict:
+    def verdict(self, status_code: int, judge: Judge) -> Verdict | Step:
         """The connector's judgement of the whole answer. Only a 2xx can be confirmed."""
         try:
             verdict = judge(status_code, self._body)
         except Exception:  # a judge that a body tripped; its message may quote the body
             return Verdict(failure_kind=FailureKind.ANSWER_MALFORMED)
-        return verdict if is_success(status_code) or not verdict.confirmed else verdict_for(status_code)
+        if isinstance(verdict, Step) or is_success(status_code) or not verdict.confirmed:
+            return verdict
+        return verdict_for(status_code)
 
     def retry_after_seconds(self, status_code: int) -> int | None:
         """The wait that a complete 4xx or 5xx asked for. RFC 9110 also allows it on 3xx, which we never follow."""

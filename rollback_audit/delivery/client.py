@@ -17,7 +17,7 @@ import certifi
 import pycurl
 
 from rollback_audit.delivery.answer import Answer
-from rollback_audit.delivery.contract import KeyT, Send, Settlement
+from rollback_audit.delivery.contract import KeyT, Send, Settlement, Step
 from rollback_audit.delivery.failures import failure_of
 from rollback_audit.delivery.outbound import METHODS, Route, header_lines, route_for
 from rollback_audit.delivery.statuses import FINAL, outcome_of
@@ -80,7 +80,7 @@ class _Exchange(Generic[KeyT]):
         self._send, self._route, self._submitted_at = send, route, submitted_at
         self._request_begun = self._dialled = self._forbidden = False
         self._answer.clear()
-        request, handle = send.request, self.handle
+        request, handle = send.step.request, self.handle
         timeout_ms = max(1, int(send.timeout_seconds * 1000))
         trust = send.egress.ca_file or _ROOTS
         if request.url != self._url:
@@ -134,7 +134,9 @@ class _Exchange(Generic[KeyT]):
                 forbidden=self._forbidden and not self._dialled,
             )
         else:
-            verdict = self._answer.verdict(status_code, self._send.judge)
+            verdict = self._answer.verdict(status_code, self._send.step.judge)
+            if isinstance(verdict, Step):
+                raise NotImplementedError("exchanges of several steps")
             outcome, kind = outcome_of(status_code, verdict), verdict.failure_kind
             retry_after_seconds = self._answer.retry_after_seconds(status_code)
         return Settlement(
@@ -228,7 +230,7 @@ class Client(Generic[KeyT]):
 
     def _begin(self, send: Send[KeyT], submitted_at: float) -> bool:
         """Put one exchange on the wire, or settle it here and now as one that was never sent."""
-        request = send.request
+        request = send.step.request
         route = route_for(request.url, send.egress)
         lines = header_lines(request)
         if send.start_by is not None and time.monotonic() > send.start_by:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum, auto
 from typing import Generic, Protocol, TypeVar
 
 from rollback_audit.states import FAILURE_CLASS, Category, FailureClass, FailureKind, Outcome
@@ -64,20 +65,57 @@ class ConnectorSettings:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a complete answer means: confirmed, or a failure of one kind."""
+    """What a complete answer means: confirmed, or a failure of one kind.
+
+    `already_held` says that the receiver was asked and has the event from an earlier try: this one sent nothing.
+    `receipt` is the number by which the receiver can be asked about the event later, where it gave one.
+    """
 
     failure_kind: FailureKind | None
+    already_held: bool = False
+    receipt: int | None = None
 
     @property
     def confirmed(self) -> bool:
         return self.failure_kind is None
 
 
+class Phase(Enum):
+    """What one request of an exchange is for, and so what its failure means for the whole.
+
+    A failed PREPARE (sign-in, question) means that nothing was sent. After EVENT the request carried the event. A
+    CONFIRM that ends without a word leaves the outcome unknown: the receiver has the event and did not say the last.
+    """
+
+    PREPARE = auto()
+    EVENT = auto()
+    CONFIRM = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One request of an exchange, and how its answer is judged: to a verdict, or to the step that follows.
+
+    The client waits `after_seconds` before it; the exchange's deadline covers all steps together. Of PREPARE steps
+    that name the same `shared` thing (a sign-in) one is on the wire at a time; the others wait for it and open anew.
+    """
+
+    request: "WireRequest"
+    judge: "Judge"
+    phase: Phase = Phase.EVENT
+    after_seconds: float = 0.0
+    shared: str = ""
+
+
+Judge = Callable[[int, bytes], "Verdict | Step"]
+
+
 @dataclass(frozen=True, slots=True)
 class Settlement(Generic[KeyT]):
     """What became of one exchange.
 
-    `retry_after_seconds` counts from the moment the answer arrived; `duration_ms` from submission.
+    `retry_after_seconds` counts from the moment the answer arrived; `duration_ms` from submission. `already_held` and
+    `receipt` are the verdict's.
     """
 
     key: KeyT
@@ -86,29 +124,29 @@ class Settlement(Generic[KeyT]):
     status_code: int | None
     retry_after_seconds: int | None
     duration_ms: int
+    already_held: bool = False
+    receipt: int | None = None
 
     @property
     def failure_class(self) -> FailureClass | None:
         return None if self.failure_kind is None else FAILURE_CLASS[self.failure_kind]
 
 
-Judge = Callable[[int, bytes], Verdict]
-
-
 @dataclass(frozen=True, slots=True)
 class Send(Generic[KeyT]):
-    """One exchange to drive.
+    """One exchange to drive, from its first step.
 
     `timeout_seconds` bounds the whole exchange, name look-up included. Once `start_by` (time.monotonic) has passed, the
-    exchange is not begun and settles as not_sent / lease_lost: the sender no longer owns the delivery.
+    exchange is not begun and settles as not_sent / lease_lost: the sender no longer owns the delivery. `reopen` gives
+    the first step anew to an exchange that waited for another one's shared step.
     """
 
     key: KeyT
-    request: WireRequest
+    step: Step
     egress: Egress
-    judge: Judge
     timeout_seconds: float
     start_by: float | None = None
+    reopen: Callable[[], Step] | None = None
 
 
 class Connector(Protocol):
@@ -133,6 +171,39 @@ class Connector(Protocol):
 
     def judge(self, status_code: int, body: bytes) -> Verdict:
         """What a complete answer means. `body` is at most 4 KiB and is dropped afterwards."""
+
+
+class Asking(Protocol):
+    """A receiver that can be asked whether it already holds an event. Named in registry.ASKING."""
+
+    def question(self, settings: ConnectorSettings, envelope: Envelope, *, receipt: int | None) -> WireRequest | None:
+        """The request that asks; None where there is nothing to ask by (no receipt was ever given)."""
+
+    def holding(self, status_code: int, body: bytes, envelope: Envelope) -> Verdict | None:
+        """Held (a verdict with `already_held`), or None: absent, send it. A failure: nobody can tell, send nothing."""
+
+
+class SigningIn(Protocol):
+    """A receiver that wants a short-lived token first. Named in registry.SIGNING_IN."""
+
+    def sign_in(self, settings: ConnectorSettings) -> WireRequest:
+        """The request for a token."""
+
+    def token(self, status_code: int, body: bytes) -> tuple[str, int] | Verdict:
+        """The token and the seconds it lasts, or why there is none. `build` finds it as secret `access_token`."""
+
+
+class Confirming(Protocol):
+    """A receiver that accepts first and confirms later. Named in registry.CONFIRMING.
+
+    Its `judge` answers an accepted event with a confirmed verdict that carries a receipt.
+    """
+
+    def confirmation(self, settings: ConnectorSettings, envelope: Envelope, *, receipt: int) -> WireRequest | None:
+        """The request that asks whether the event is there for good; None where the settings do not want to know."""
+
+    def confirmed(self, status_code: int, body: bytes, *, receipt: int) -> Verdict | None:
+        """The last word, or None: not yet, ask again."""
 
 
 class ConfigurationProblem(Exception):

@@ -3,13 +3,28 @@
 from datetime import datetime
 
 from rollback_audit.delivery import splunk, webhook
-from rollback_audit.delivery.contract import Connector, ConnectorSettings, Envelope, PayloadTooLarge, WireRequest
+from rollback_audit.delivery.contract import (
+    Asking,
+    Confirming,
+    Connector,
+    ConnectorSettings,
+    Envelope,
+    PayloadTooLarge,
+    SigningIn,
+    Step,
+    WireRequest,
+)
 from rollback_audit.states import Category
 
 CONNECTORS: dict[str, Connector] = {
     "splunk": splunk,
     "webhook": webhook,
 }
+
+# What some of them can do beside.
+ASKING: dict[str, Asking] = {}
+SIGNING_IN: dict[str, SigningIn] = {}
+CONFIRMING: dict[str, Confirming] = {}
 
 # Named by the contract and not built yet: refused by that name, so that nobody takes it for a typing error.
 NOT_SUPPORTED_YET = frozenset(
@@ -29,3 +44,18 @@ def build(settings: ConnectorSettings, envelope: Envelope, *, now: datetime) -> 
     if len(request.body) > connector.MAX_BODY_BYTES:
         raise PayloadTooLarge
     return request
+
+
+def opening(
+    settings: ConnectorSettings,
+    envelope: Envelope,
+    *,
+    now: datetime,
+    in_doubt: bool = False,
+    receipt: int | None = None,
+) -> Step:
+    """The first step of the exchange that carries the envelope. Raises PayloadTooLarge.
+
+    `in_doubt` says that the receiver may hold the event already: one that can be asked is asked first.
+    """
+    return Step(request=build(settings, envelope, now=now), judge=CONNECTORS[settings.provider].judge)

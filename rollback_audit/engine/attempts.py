@@ -89,14 +89,13 @@ def send_of(
         occurred_at=claim.created_at,
     )
     try:
-        request = registry.build(settings, envelope, now=claim.started_at)
+        step = registry.opening(settings, envelope, now=claim.started_at, in_doubt=claim.in_doubt)
     except PayloadTooLarge:
         return not_sent(claim, FailureKind.PAYLOAD_TOO_LARGE)
     return Send(
         key=claim,
-        request=request,
+        step=step,
         egress=settings.egress,
-        judge=registry.CONNECTORS[settings.provider].judge,
         timeout_seconds=timeout_seconds,
         start_by=start_by,
     )

@@ -177,9 +177,8 @@ def _send_test(settings: ConnectorSettings, *, timeout_seconds: float) -> Settle
     )
     send = Send(
         key=event_id,
-        request=registry.build(settings, envelope, now=now),
+        step=registry.opening(settings, envelope, now=now),
         egress=settings.egress,
-        judge=registry.CONNECTORS[settings.provider].judge,
         timeout_seconds=timeout_seconds,
     )
     with Client[str](max_in_flight=1) as client:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from rollback_audit.delivery.client import Client
-from rollback_audit.delivery.contract import Egress, Send, Settlement, WireRequest
+from rollback_audit.delivery.contract import Egress, Send, Settlement, Step, WireRequest
 from rollback_audit.delivery.statuses import verdict_for
 from tests.receivers import egress_to
 
@@ -27,13 +27,9 @@ def send_to(url: str, egress: Egress, **changes: Any) -> Send[Any]:
         headers=changes.pop("headers", (("Content-Type", "application/json"),)),
         body=changes.pop("body", b'{"sum":1}'),
     )
-    given: dict[str, Any] = {
-        "key": "k",
-        "judge": lambda status_code, body: verdict_for(status_code),
-        "timeout_seconds": 5.0,
-        **changes,
-    }
-    return Send(request=request, egress=egress, **given)
+    judge = changes.pop("judge", lambda status_code, body: verdict_for(status_code))
+    given: dict[str, Any] = {"key": "k", "timeout_seconds": 5.0, **changes}
+    return Send(step=Step(request=request, judge=judge), egress=egress, **given)
 
 
 @pytest.fixture

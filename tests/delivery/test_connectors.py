@@ -236,9 +236,9 @@ def test_splunks_answers_are_read_by_their_code(status: int, body: bytes, kind: 
 @pytest.mark.parametrize("provider", sorted(registry.CONNECTORS))
 def test_a_built_request_passes_through_the_client_and_back(provider: str) -> None:
     with RecordingReceiver() as receiver, Client[Any]() as client:
-        connector = registry.CONNECTORS[provider]
-        request = registry.build(settings(provider, url=receiver.url, egress=receiver.egress), ENVELOPE, now=NOW)
-        send = Send(key=1, request=request, egress=receiver.egress, judge=connector.judge, timeout_seconds=5)
+        given = settings(provider, url=receiver.url, egress=receiver.egress)
+        request = registry.build(given, ENVELOPE, now=NOW)
+        send = Send(key=1, step=registry.opening(given, ENVELOPE, now=NOW), egress=receiver.egress, timeout_seconds=5)
         receiver.reply = Reply(body=b'{"text":"Success","code":0}')
         (settlement,) = client.send_all([send])
         (arrival,) = receiver.arrivals

@@ -256,6 +256,36 @@ class FollowUpApproval(StrEnum):
     APPROVAL_REQUIRED = "approval_required"
 
 
+class EscalationLevel(StrEnum):
+    """How far an open recovery is past its objective, mildest first."""
+
+    AT_RISK = "at_risk"
+    BREACHED = "breached"
+    OVERDUE = "overdue"
+
+
+class EscalationAcknowledgementState(StrEnum):
+    ACCEPTED = "accepted"
+    ACKNOWLEDGED = "acknowledged"
+    DEFERRED = "deferred"
+    ESCALATED = "escalated"
+    RESOLVED = "resolved"
+    DISMISSED = "dismissed"
+
+
+class ReportRisk(StrEnum):
+    """What an executive report warns of, gravest first."""
+
+    RECOVERY_SLO_BREACHED = "recovery_slo_breached"
+    EVIDENCE_SUPPRESSED = "evidence_suppressed"
+    RECOVERY_SLO_AT_RISK = "recovery_slo_at_risk"
+    CONNECTOR_UNAVAILABLE = "connector_unavailable"
+    EVIDENCE_RETRYABLE = "evidence_retryable"
+    OUTCOME_UNKNOWN = "outcome_unknown"
+    ESCALATION_OUTSTANDING = "escalation_outstanding"
+    NOTHING_DELIVERED = "nothing_delivered"
+
+
 class MetadataKind(StrEnum):
     """`metadata_kind` of a history row."""
 

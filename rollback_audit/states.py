@@ -248,6 +248,14 @@ class ApprovalState(StrEnum):
     EXPIRED = "expired"
 
 
+class FourEyes(StrEnum):
+    """How many people stand behind a retry (`CAVRA_FOUR_EYES`)."""
+
+    ON = "on"
+    OFF = "off"
+    STRICT = "strict"
+
+
 class FollowUpApproval(StrEnum):
     """`approval_state` of a run's follow-up action."""
 
@@ -284,6 +292,44 @@ class ReportRisk(StrEnum):
     OUTCOME_UNKNOWN = "outcome_unknown"
     ESCALATION_OUTSTANDING = "escalation_outstanding"
     NOTHING_DELIVERED = "nothing_delivered"
+
+
+class RecoveryState(StrEnum):
+    """Where one outage of a connector stands. At most one recovery of a connector is open."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class ClosureState(StrEnum):
+    """A person's word on a recovery. The first two close it."""
+
+    RESOLVED = "resolved"
+    MITIGATED = "mitigated"
+    DEFERRED = "deferred"
+    ESCALATED = "escalated"
+    REOPENED = "reopened"
+
+
+class HealthAlertState(StrEnum):
+    """Whether the condition that an alert tells of still holds."""
+
+    OPEN = "open"
+    RECOVERED = "recovered"
+
+
+class HealthCode(StrEnum):
+    """What a health alert tells of."""
+
+    MISSED_WORKER_RUN = "missed_worker_run"
+    FAILED_WORKER_RUN = "failed_worker_run"
+    RETRYABLE_DELIVERIES = "retryable_deliveries"
+    CONNECTOR_FAILURE = "connector_failure"
+    STALE_RETRY_PLAN = "stale_retry_plan"
+    DISABLED_SCHEDULE = "disabled_schedule"
+    SILENT_DRILL = "silent_drill"
+    SILENT_CONNECTOR = "silent_connector"
+    ATTEMPTS_NEARING_LIMIT = "attempts_nearing_limit"
 
 
 class MetadataKind(StrEnum):
@@ -393,6 +439,10 @@ MOVES: dict[type[StrEnum], frozenset[tuple[StrEnum, StrEnum]]] = {
             (RunState.RUNNING, RunState.ABANDONED),
         }
     ),
+    RecoveryState: frozenset(
+        {(RecoveryState.OPEN, RecoveryState.CLOSED), (RecoveryState.CLOSED, RecoveryState.OPEN)}
+    ),
+    HealthAlertState: frozenset({(HealthAlertState.OPEN, HealthAlertState.RECOVERED)}),
     ResultState: frozenset(
         {
             (ResultState.REMAINING, ResultState.SENDING),

@@ -122,6 +122,22 @@ class ConnectorStanding(StrEnum):
     ADDRESS_REFUSED = "address_refused"
 
 
+class CircuitState(StrEnum):
+    """A connector's breaker: open while its receiver is in trouble, half open while one probe asks."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class RepeatCheck(StrEnum):
+    """By what a receiver can be asked whether it already holds an event."""
+
+    NEVER = "never"
+    BY_KEY = "by_key"
+    BY_RECEIPT = "by_receipt"
+
+
 class Category(StrEnum):
     SIEM = "siem"
     ITSM = "itsm"
@@ -174,6 +190,13 @@ class ResultState(StrEnum):
     FAILED = "failed"
     UNKNOWN = "unknown"
     SKIPPED = "skipped"
+
+
+class StopReason(StrEnum):
+    """Why a connector's part of a live run stopped before its end."""
+
+    FAILURE_RATE = "failure_rate"
+    CONSECUTIVE_FAILURES = "consecutive_failures"
 
 
 class SkipReason(StrEnum):
@@ -430,6 +453,15 @@ MOVES: dict[type[StrEnum], frozenset[tuple[StrEnum, StrEnum]]] = {
         }
     ),
     AttemptState: frozenset({(AttemptState.SENDING, AttemptState.SETTLED)}),
+    CircuitState: frozenset(
+        {
+            (CircuitState.CLOSED, CircuitState.OPEN),
+            (CircuitState.OPEN, CircuitState.HALF_OPEN),
+            (CircuitState.OPEN, CircuitState.CLOSED),
+            (CircuitState.HALF_OPEN, CircuitState.CLOSED),
+            (CircuitState.HALF_OPEN, CircuitState.OPEN),
+        }
+    ),
     RunState: frozenset(
         {
             (RunState.QUEUED, RunState.RUNNING),

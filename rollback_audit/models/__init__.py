@@ -8,6 +8,7 @@ from rollback_audit.models.drills import DrillAcknowledgement, DrillRoute, Drill
 from rollback_audit.models.ledger import EvidenceEntry
 from rollback_audit.models.packages import DeliveryPlan, EvidencePackage
 from rollback_audit.models.plans import RetryDecision, RetryPlan
+from rollback_audit.models.recoveries import Recovery, RecoveryClosure, RecoveryPlaybook, RecoveryPlaybookEntry
 from rollback_audit.models.runs import WorkerResult, WorkerRun, WorkerSchedule
 
 __all__ = [
@@ -27,6 +28,10 @@ __all__ = [
     "EvidencePackage",
     "IdempotentRequest",
     "NotificationPlan",
+    "Recovery",
+    "RecoveryClosure",
+    "RecoveryPlaybook",
+    "RecoveryPlaybookEntry",
     "RetryAcknowledgement",
     "RetryDecision",
     "RetryPlan",

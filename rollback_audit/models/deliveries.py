@@ -10,6 +10,7 @@ from rollback_audit.models.packages import DeliveryPlan
 from rollback_audit.states import AttemptState, DeliveryState, FailureKind, Outcome, ReasonCode, Source
 
 OPEN = Q(state__in=[DeliveryState.SENDING.value, DeliveryState.FAILED.value])
+SENT_ONCE = Q(source__in=[Source.RECOVERY_ESCALATION.value, Source.EXECUTIVE_REPORT.value])
 
 
 class Delivery(models.Model):
@@ -53,6 +54,8 @@ class Delivery(models.Model):
             models.UniqueConstraint(fields=["delivery_id", "provider"], name="delivery_once_per_connector"),
             # As constraints: `unique=True` makes a second index on PostgreSQL, for patterns nobody looks for.
             models.UniqueConstraint(fields=["event_id"], name="delivery_event_once"),
+            # What is stored before it is sent goes to a connector once; every later try needs an approval.
+            models.UniqueConstraint(fields=["audit_id", "provider"], condition=SENT_ONCE, name="delivery_report_once"),
             one_of("state", DeliveryState, name="delivery_state_known"),
             one_of("source", Source, name="delivery_source_known"),
             one_of("failure_kind", FailureKind, name="delivery_failure_kind_known"),
@@ -86,6 +89,12 @@ class Delivery(models.Model):
             ),
             # Lists filtered by audit id.
             models.Index(fields=["audit_id"], name="delivery_by_audit"),
+            # A recovery asks for a connector's newest confirmed delivery before or after a failure.
+            models.Index(
+                fields=["connector", "delivered_at"],
+                name="delivery_confirmed",
+                condition=Q(delivered_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -145,6 +154,10 @@ class DeliveryAttempt(models.Model):
                 | (~Q(outcome=Outcome.CONFIRMED.value) & Q(outcome__isnull=False, failure_kind__isnull=False)),
                 name="attempt_failure_has_a_kind",
             ),
+        ]
+        indexes: ClassVar = [
+            # A playbook counts the failures of the last hours, and finds the first one of an outage.
+            models.Index(fields=["settled_at"], name="attempt_failures", condition=Q(failure_kind__isnull=False)),
         ]
 
     def __str__(self) -> str:

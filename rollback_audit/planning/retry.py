@@ -64,9 +64,10 @@ def delay_minutes(facts: DeliveryFacts, policy: RetryPolicy) -> int:
 def next_retry_at(facts: DeliveryFacts, policy: RetryPolicy) -> datetime | None:
     """When the delivery may be tried again; None while it has no failure to count from.
 
-    The later of the policy's delay after the last failure and the receiver's Retry-After (RFC 9110, 10.2.3).
+    The later of the policy's delay after the last failure and the receiver's Retry-After (RFC 9110, 10.2.3), which
+    holds a delivery back for at most `max_delay_minutes`.
     """
-    return _due_at(facts, delay_minutes(facts, policy))
+    return _due_at(facts, policy, delay_minutes(facts, policy))
 
 
 @lru_cache(maxsize=4096)
@@ -74,11 +75,19 @@ def _minutes(count: int) -> timedelta:
     return timedelta(minutes=count)
 
 
-def _due_at(facts: DeliveryFacts, minutes: int) -> datetime | None:
+def _due_at(facts: DeliveryFacts, policy: RetryPolicy, minutes: int) -> datetime | None:
     if facts.last_failed_at is None:
         return None
     due_at = facts.last_failed_at + _minutes(minutes)
-    return due_at if facts.not_before is None or facts.not_before <= due_at else facts.not_before
+    held_until = _held_until(facts, policy)
+    return due_at if held_until is None or held_until <= due_at else held_until
+
+
+def _held_until(facts: DeliveryFacts, policy: RetryPolicy) -> datetime | None:
+    """The moment the receiver asked for, or the policy's ceiling where that comes first."""
+    if facts.not_before is None or facts.last_failed_at is None:
+        return None
+    return min(facts.not_before, facts.last_failed_at + _minutes(policy.max_delay_minutes))
 
 
 def standing(facts: DeliveryFacts, policy: RetryPolicy, *, drops_repeats: bool) -> Standing:
@@ -91,7 +100,7 @@ def standing(facts: DeliveryFacts, policy: RetryPolicy, *, drops_repeats: bool) 
         return Standing(ReasonCode.ATTEMPTS_EXHAUSTED, minutes, None)
     if (facts.in_doubt or kind in _UNKNOWN) and not drops_repeats and not policy.retry_unknown_outcome:
         return Standing(ReasonCode.OUTCOME_UNKNOWN, minutes, None)
-    return Standing(None, minutes, _due_at(facts, minutes))
+    return Standing(None, minutes, _due_at(facts, policy, minutes))
 
 
 def verdict(facts: DeliveryFacts, connector: ConnectorFacts, policy: RetryPolicy, *, now: datetime) -> Verdict:
@@ -106,6 +115,6 @@ def verdict(facts: DeliveryFacts, connector: ConnectorFacts, policy: RetryPolicy
     if reason is not None:
         return Verdict(Action.WAIT, reason, minutes, None)
     if due_at is not None and now < due_at:
-        held_by_receiver = facts.not_before is not None and due_at == facts.not_before
+        held_by_receiver = due_at == _held_until(facts, policy)
         return Verdict(Action.WAIT, ReasonCode.RETRY_AFTER if held_by_receiver else ReasonCode.BACKOFF, minutes, due_at)
     return Verdict(Action.RETRY, ReasonCode.DUE, minutes, due_at)

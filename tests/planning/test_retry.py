@@ -118,7 +118,8 @@ CASES = [
     Case("Retry-After later, reached", failed(**held_back(minutes=40)), 40, RETRY, ReasonCode.DUE),
     Case("Retry-After earlier", failed(**held_back(minutes=5)), 10, WAIT, ReasonCode.BACKOFF),
     Case("Retry-After earlier, past the delay", failed(**held_back(minutes=5)), 15, RETRY, ReasonCode.DUE),
-    Case("Retry-After over the cap", failed(**held_back(days=40)), 1_441, WAIT, ReasonCode.RETRY_AFTER),
+    Case("Retry-After over the cap", failed(**held_back(days=40)), 1_439, WAIT, ReasonCode.RETRY_AFTER),
+    Case("Retry-After over the cap, at the cap", failed(**held_back(days=40)), 1_440, RETRY, ReasonCode.DUE),
     Case("immediate, Retry-After", failed(**held_back(minutes=2)), 1, WAIT, ReasonCode.RETRY_AFTER, policy=IMMEDIATE),
     # A clock that went back shows a failure in the future: it only waits longer.
     Case("clock behind the failure", failed(), -90, WAIT, ReasonCode.BACKOFF),
@@ -171,6 +172,14 @@ def test_the_moment_a_receiver_named_is_due_and_a_microsecond_before_is_not() ->
     before = verdict(held, READY, DEFAULT_POLICY, now=after(minutes=40) - MICROSECOND)
     assert before == Verdict(WAIT, ReasonCode.RETRY_AFTER, 15, after(minutes=40))
     assert verdict(held, READY, DEFAULT_POLICY, now=after(minutes=40)).action is RETRY
+
+
+def test_a_receiver_holds_a_delivery_back_no_longer_than_the_policys_ceiling() -> None:
+    held = failed(not_before=after(minutes=100))
+    policy = RetryPolicy(max_delay_minutes=60)
+    before = verdict(held, READY, policy, now=after(minutes=60) - MICROSECOND)
+    assert before == Verdict(WAIT, ReasonCode.RETRY_AFTER, 15, after(minutes=60))
+    assert verdict(held, READY, policy, now=after(minutes=60)).action is RETRY
 
 
 def test_a_receiver_that_names_the_very_moment_the_delay_ends_is_the_reason() -> None:
@@ -241,6 +250,11 @@ def test_jitter_only_adds_at_most_its_share_and_never_passes_the_cap(facts: Deli
     assert delay_minutes(facts._replace(last_failed_at=None, source="", event_digest=""), policy) == spread
 
 
+def ceiling(facts: DeliveryFacts, policy: RetryPolicy) -> datetime:
+    """The longest that a policy lets anything hold a delivery back."""
+    return (facts.last_failed_at or FAILED_AT) + timedelta(minutes=policy.max_delay_minutes)
+
+
 @same
 @given(facts=deliveries(), policy=policies())
 def test_the_next_try_is_never_before_the_receivers_word_nor_before_the_delay(
@@ -253,7 +267,7 @@ def test_the_next_try_is_never_before_the_receivers_word_nor_before_the_delay(
     assert due_at is not None
     assert due_at >= facts.last_failed_at + timedelta(minutes=delay_minutes(facts, policy))
     if facts.not_before is not None:
-        assert due_at >= facts.not_before
+        assert due_at >= min(facts.not_before, ceiling(facts, policy))
 
 
 @same
@@ -265,7 +279,7 @@ def test_nothing_is_retried_before_the_receivers_word(
     if decided.action is RETRY:
         assert decided.next_retry_at is not None
         assert decided.next_retry_at <= now
-        assert facts.not_before is None or facts.not_before <= now
+        assert facts.not_before is None or min(facts.not_before, ceiling(facts, policy)) <= now
     elif decided.next_retry_at is not None:
         assert now < decided.next_retry_at
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import Enum, auto
 from typing import Generic, Protocol, TypeVar
 
-from rollback_audit.states import FAILURE_CLASS, Category, FailureClass, FailureKind, Outcome
+from rollback_audit.states import FAILURE_CLASS, Category, FailureClass, FailureKind, Outcome, RepeatCheck
 
 KeyT = TypeVar("KeyT", bound=Hashable)
 
@@ -46,6 +46,20 @@ class Egress:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """How hard a connector may be driven, over all workers. Not part of what is approved: they change nothing sent.
+
+    The circuit opens after `circuit_threshold` failures within the window, and is probed after `circuit_open_seconds`.
+    """
+
+    requests_per_second: float | None = None
+    max_concurrency: int | None = None
+    circuit_threshold: int = 5
+    circuit_window_seconds: int = 60
+    circuit_open_seconds: int = 60
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectorSettings:
     """One connector as configured, its secrets resolved. Lives in memory only.
 
@@ -61,6 +75,7 @@ class ConnectorSettings:
     headers: tuple[tuple[str, str], ...] = field(repr=False)
     egress: Egress
     digest: str
+    limits: Limits = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +189,12 @@ class Connector(Protocol):
 
 
 class Asking(Protocol):
-    """A receiver that can be asked whether it already holds an event. Named in registry.ASKING."""
+    """A receiver that can be asked whether it already holds an event. Named in registry.ASKING.
+
+    `ASKS_BY` is BY_KEY where the idempotency key is enough, BY_RECEIPT where only what it answered before will do.
+    """
+
+    ASKS_BY: RepeatCheck
 
     def question(self, settings: ConnectorSettings, envelope: Envelope, *, receipt: int | None) -> WireRequest | None:
         """The request that asks; None where there is nothing to ask by (no receipt was ever given)."""

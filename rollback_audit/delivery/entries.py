@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from rollback_audit.delivery.addresses import may_dial, networks
-from rollback_audit.delivery.contract import ConfigurationProblem, Connector, ConnectorSettings, Egress
+from rollback_audit.delivery.contract import ConfigurationProblem, Connector, ConnectorSettings, Egress, Limits
 from rollback_audit.delivery.outbound import PORTS, allowed_ports, is_header, parse_url
 from rollback_audit.delivery.registry import CONNECTORS, NOT_SUPPORTED_YET
 from rollback_audit.delivery.sources import SourceReader
@@ -36,6 +36,12 @@ class _Entry:
         if kind is str and value is not default and (not value or not value.isprintable()):
             raise ConfigurationProblem(key, "must be text without control characters, and not empty")
         return value
+
+    def take_number(self, key: str) -> float | None:
+        value = self._left.pop(key, None)
+        if value is not None and type(value) not in {int, float}:
+            raise ConfigurationProblem(key, "must be a number")
+        return None if value is None else float(value)
 
     def take_list(self, key: str, kind: type) -> tuple[Any, ...]:
         values = self.take(key, list, default=())
@@ -89,6 +95,7 @@ def settings_from(
     secrets = {key: entry.take_secret(key, reader=reader) for key in connector.SECRETS}
     options = _options(entry, connector)
     headers = _headers(entry.take("headers", dict, default={}))
+    limits = _limits(entry)
     entry.refuse_rest(secrets=connector.SECRETS)
     settings = ConnectorSettings(
         name=name,
@@ -100,6 +107,7 @@ def settings_from(
         headers=headers,
         egress=egress,
         digest="",
+        limits=limits,
     )
     connector.check(settings)
     return settings, ca_digest
@@ -148,6 +156,27 @@ def _url(entry: _Entry, *, egress: Egress, reader: SourceReader) -> str:
     if _is_literal(host) and not may_dial(host, allow_networks=egress.allow_networks):
         raise ConfigurationProblem("allow_networks", "does not open the url's address")
     return url
+
+
+_BOUNDS: Mapping[str, tuple[int, int]] = {
+    "max_concurrency": (1, 10_000),
+    "circuit_threshold": (1, 10_000),
+    "circuit_window_seconds": (1, 86_400),
+    "circuit_open_seconds": (1, 86_400),
+}
+_PACE = (0.01, 10_000.0)
+
+
+def _limits(entry: _Entry) -> Limits:
+    taken: dict[str, Any] = {key: entry.take(key, int) for key in _BOUNDS}
+    for key, (least, most) in _BOUNDS.items():
+        if taken[key] is not None and not least <= taken[key] <= most:
+            raise ConfigurationProblem(key, f"must be from {least} to {most}")
+    pace = entry.take_number("requests_per_second")
+    if pace is not None and not _PACE[0] <= pace <= _PACE[1]:
+        raise ConfigurationProblem("requests_per_second", f"must be from {_PACE[0]} to {_PACE[1]:.0f}")
+    given = {key: value for key, value in taken.items() if value is not None}
+    return Limits(requests_per_second=pace, **given)
 
 
 def _options(entry: _Entry, connector: Connector) -> dict[str, object]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rollback_audit.delivery.config import Configuration, load
-from rollback_audit.delivery.contract import Egress
+from rollback_audit.delivery.contract import Egress, Limits
 from rollback_audit.delivery.registry import NOT_SUPPORTED_YET
 
 KEY = b"digest key of the tests"
@@ -322,3 +322,29 @@ def test_no_secret_shows_when_settings_are_printed(read: Write) -> None:
     )
     assert configuration.problems == ()
     assert not [value for value in (*ENVIRON.values(), "hush", "splunk.example.com") if value in repr(configuration)]
+
+
+def test_a_connectors_limits_are_read_and_change_nothing_that_is_approved(read: Write) -> None:
+    unlimited = read({"webhook": WEBHOOK}).settings["webhook"]
+    limited = read({"webhook": WEBHOOK | {"requests_per_second": 2, "max_concurrency": 4, "circuit_threshold": 3}})
+    assert unlimited.limits == Limits()
+    assert limited.settings["webhook"].limits == Limits(2.0, 4, 3)
+    assert limited.settings["webhook"].digest == unlimited.digest
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("requests_per_second", 0),
+        ("requests_per_second", "5"),
+        ("requests_per_second", True),
+        ("max_concurrency", 0),
+        ("max_concurrency", 1.5),
+        ("circuit_threshold", 10_001),
+        ("circuit_window_seconds", -1),
+        ("circuit_open_seconds", "60"),
+    ],
+)
+def test_a_limit_out_of_bounds_is_refused_by_its_key(read: Write, key: str, value: object) -> None:
+    (problem,) = read({"webhook": WEBHOOK | {key: value}}).problems
+    assert problem.key == key

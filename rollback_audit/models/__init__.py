@@ -1,6 +1,7 @@
 """Tables: constraints, indexes, one-row facts. What spans rows lives in the engine."""
 
 from rollback_audit.models.access import Access, ApiToken, IdempotentRequest
+from rollback_audit.models.alerts import HealthAlert, HealthAlertAcknowledgement
 from rollback_audit.models.approvals import ApprovalDecision, ApprovalPlan, ApprovalPlanEntry, RetryAcknowledgement
 from rollback_audit.models.connectors import Connector
 from rollback_audit.models.deliveries import Delivery, DeliveryAttempt
@@ -9,6 +10,12 @@ from rollback_audit.models.ledger import EvidenceEntry
 from rollback_audit.models.packages import DeliveryPlan, EvidencePackage
 from rollback_audit.models.plans import RetryDecision, RetryPlan
 from rollback_audit.models.recoveries import Recovery, RecoveryClosure, RecoveryPlaybook, RecoveryPlaybookEntry
+from rollback_audit.models.reports import (
+    EscalatedRecovery,
+    EscalationAcknowledgement,
+    ExecutiveReport,
+    RecoveryEscalation,
+)
 from rollback_audit.models.runs import WorkerResult, WorkerRun, WorkerSchedule
 
 __all__ = [
@@ -24,12 +31,18 @@ __all__ = [
     "DrillAcknowledgement",
     "DrillRoute",
     "DrillSchedule",
+    "EscalatedRecovery",
+    "EscalationAcknowledgement",
     "EvidenceEntry",
     "EvidencePackage",
+    "ExecutiveReport",
+    "HealthAlert",
+    "HealthAlertAcknowledgement",
     "IdempotentRequest",
     "NotificationPlan",
     "Recovery",
     "RecoveryClosure",
+    "RecoveryEscalation",
     "RecoveryPlaybook",
     "RecoveryPlaybookEntry",
     "RetryAcknowledgement",

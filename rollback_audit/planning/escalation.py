@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from rollback_audit.planning.recovery import DEFAULT_SLO_MINUTES
 from rollback_audit.states import AlertLevel, EscalationLevel
 
 _ORDER = tuple(EscalationLevel)
@@ -31,7 +32,7 @@ REASONS: dict[EscalationLevel, str] = {
 class EscalationPolicy(NamedTuple):
     """From when on a recovery is escalated. `at_risk_percent` is a share of the SLO, 1 to 100."""
 
-    recovery_slo_minutes: int = 240
+    recovery_slo_minutes: int = DEFAULT_SLO_MINUTES
     at_risk_percent: int = 75
     minimum_level: EscalationLevel = EscalationLevel.AT_RISK
 
@@ -52,11 +53,6 @@ def level(first_failure_at: datetime, *, now: datetime, policy: EscalationPolicy
     """The level of an open recovery; None below the policy's `minimum_level`."""
     found = _level(now - first_failure_at, policy)
     return found if found and _ORDER.index(found) >= _ORDER.index(policy.minimum_level) else None
-
-
-def due_at(first_failure_at: datetime, *, policy: EscalationPolicy) -> datetime:
-    """When the SLO ends."""
-    return first_failure_at + timedelta(minutes=policy.recovery_slo_minutes)
 
 
 def elapsed_minutes(first_failure_at: datetime, *, now: datetime) -> int:

@@ -1,8 +1,9 @@
 """Which addresses may be dialled, judged on the address itself and never on a name.
 
-Source: the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890 and its successors), plus the metadata
-addresses of the large clouds. The table is ours because `ipaddress.is_private` misses rows and moves between Python
-releases.
+Source: the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890, RFC 8190) as updated on 2025-10-09, plus
+multicast and the metadata addresses of the large clouds. Rows that the registries call globally reachable (anycast
+relays, AS112) are closed too: no receiver lives there. The table is ours because `ipaddress.is_private` misses rows and
+moves between Python releases.
 """
 
 from collections.abc import Sequence
@@ -22,7 +23,6 @@ OPENABLE = (
     "198.18.0.0/15",  # benchmarking, RFC 2544
     "::1/128",  # loopback, RFC 4291
     "fc00::/7",  # unique local, RFC 4193
-    "64:ff9b:1::/48",  # local-use translation, RFC 8215
 )
 
 # Nothing opens these.
@@ -41,10 +41,15 @@ NEVER = (
     "240.0.0.0/4",  # reserved, RFC 1112; holds 255.255.255.255
     "100.100.100.200/32",  # Alibaba's metadata, inside carrier NAT
     "168.63.129.16/32",  # Azure's host, inside public space
+    "64:ff9b:1::/48",  # local-use translation, RFC 8215; where its IPv4 address hides, only the site knows
     "fe80::/10",  # link local, RFC 4291
     "fec0::/10",  # site local, RFC 3879
     "fd00:ec2::/32",  # Amazon's metadata and its neighbours, inside unique local
+    "fd00:c1::a9fe:a9fe/128",  # Oracle's metadata, inside unique local
+    "fd00:100::100:200/128",  # Alibaba's metadata, inside unique local
     "fd20:ce::254/128",  # Google's metadata, inside unique local
+    "fd00:42::42/128",  # Scaleway's metadata, inside unique local
+    "fd00:a9fe:a9fe::1/128",  # Akamai's (Linode's) metadata, inside unique local
     "2001::/23",  # IETF protocol assignments, RFC 2928: Teredo, benchmarking, ORCHID, DRIP
     "2001:db8::/32",  # documentation, RFC 3849
     "2620:4f:8000::/48",  # AS112, RFC 7534
@@ -72,11 +77,13 @@ def may_dial(address: str, *, allow_networks: Sequence[str]) -> bool:
 
     `allow_networks` (CIDRs) open private, shared, loopback and benchmarking ranges. They open neither link-local nor
     metadata, documentation, multicast or reserved ranges. Mapped, translated (NAT64) and 6to4 addresses are judged as
-    the IPv4 address inside.
+    the IPv4 address inside. An address with a zone (`fe80::1%eth0`) names a link of this machine and is refused.
     """
     try:
         parsed = ip_address(address)
     except ValueError:
+        return False
+    if isinstance(parsed, IPv6Address) and parsed.scope_id is not None:
         return False
     return _permitted(_innermost(parsed), networks(tuple(allow_networks)))
 

@@ -7,6 +7,7 @@ receiver or libcurl says leaves this module, other than as numbers and `FailureK
 
 import selectors
 import socket
+import threading
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -27,6 +28,7 @@ from rollback_audit.states import FailureKind, Outcome
 # may or may not have been read, so only connections that were in use a moment ago are used again.
 IDLE_SECONDS = 1
 DNS_CACHE_SECONDS = 60
+CLOSE_SECONDS = 0.2
 
 _ROOTS = certifi.where()
 _GO_ON: int = pycurl.PREREQFUNC_OK
@@ -217,6 +219,13 @@ class Client(Generic[KeyT]):
         self._waiting.clear()
         self._on_wire.clear()
         self._idle.clear()
+        # libcurl waits for every name look-up that is still out, so a dead name server would hold the caller for as
+        # long as the system's resolver is patient, whatever the exchange's deadline was.
+        letting_go = threading.Thread(target=self._let_go, daemon=True)
+        letting_go.start()
+        letting_go.join(CLOSE_SECONDS)
+
+    def _let_go(self) -> None:
         self._multi.close()
         self._selector.close()
 

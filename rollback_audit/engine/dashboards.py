@@ -46,7 +46,7 @@ MOST_OUTSTANDING = 20
 
 _SUPPRESSING = frozenset({ReasonCode.RECEIVER_REJECTED, ReasonCode.ATTEMPTS_EXHAUSTED})
 # Written out, because SQLite does not see that bound values match the condition of a partial index.
-_OPEN = RawSQL(  # noqa: S611 - the words are ours
+OPEN_DELIVERIES = RawSQL(  # noqa: S611 - the words are ours
     f"\"{Delivery._meta.db_table}\".state IN ('{DeliveryState.SENDING}', '{DeliveryState.FAILED}')",
     (),
     output_field=BooleanField(),
@@ -82,7 +82,7 @@ def open_standings(*, now: datetime, source: str = "") -> Standings:
     Served by the index delivery_open_standing alone, unless one source is asked for.
     """
     ready = {row.pk for row in Connector.objects.all() if row.standing is ConnectorStanding.READY}
-    deliveries = Delivery.objects.filter(_OPEN, **({"source": source} if source else {}))
+    deliveries = Delivery.objects.filter(OPEN_DELIVERIES, **({"source": source} if source else {}))
     groups = (
         deliveries.order_by()
         .values_list("connector_id", "state", "blocked_by")
@@ -104,7 +104,7 @@ def worker_dashboard(*, actor: Actor) -> WorkerDashboardRecord:
     """The retry worker in numbers, with its ten newest runs."""
     actor.require(Permission.VIEW_EVIDENCE)
     now = clock.now()
-    standings = open_standings(now=now)
+    standings, last_live = open_standings(now=now), last_live_run()
     dry, live = _run_totals(dry_run=True), _run_totals(dry_run=False)
     newest = WorkerRun.objects.select_related("retry_plan", "worker_schedule").order_by("-id")[:MOST_LATEST]
     return WorkerDashboardRecord(
@@ -123,7 +123,8 @@ def worker_dashboard(*, actor: Actor) -> WorkerDashboardRecord:
         last_executed_at=live["last_at"],
         next_scheduled_at=_next_scheduled_at(now),
         alert_level=dashboard_alert_level(
-            retryable_count=standings.retryable_count, last_live_run_succeeded=_last_live_run_succeeded()
+            retryable_count=standings.retryable_count,
+            last_live_run_succeeded=succeeded(last_live) if last_live else None,
         ),
         latest=[runs.summary(row) for row in newest],
     )
@@ -173,11 +174,13 @@ def _approved_count(now: datetime) -> int:
     return Delivery.objects.filter(retryable(now), id__in=approved).count()
 
 
-def _last_live_run_succeeded() -> bool | None:
-    """Whether the newest finished live run completed and left nothing failed or unknown; None without one."""
-    run = WorkerRun.objects.filter(dry_run=False, state__in=_FINISHED).order_by("-id").first()
-    if run is None:
-        return None
+def last_live_run() -> WorkerRun | None:
+    """The newest live run that has finished."""
+    return WorkerRun.objects.filter(dry_run=False, state__in=_FINISHED).order_by("-id").first()
+
+
+def succeeded(run: WorkerRun) -> bool:
+    """Whether a finished live run completed and left nothing failed or unknown."""
     return run.state == RunState.COMPLETED and not run.failed_count and not run.unknown_count
 
 

@@ -91,7 +91,7 @@ def settings_from(
     ca_name = entry.take("ca_file", str)
     ca_path, ca_digest = reader.bundle(ca_name, key="ca_file") if ca_name else (None, None)
     egress = _egress(entry, ca_file=ca_path)
-    url = _url(entry, egress=egress, reader=reader)
+    url = _url(entry, egress=egress, reader=reader, secret="url" in connector.SECRETS)
     secrets = {key: entry.take_secret(key, reader=reader) for key in connector.SECRETS}
     options = _options(entry, connector)
     headers = _headers(entry.take("headers", dict, default={}))
@@ -138,8 +138,10 @@ def _egress(entry: _Entry, *, ca_file: str | None) -> Egress:
     )
 
 
-def _url(entry: _Entry, *, egress: Egress, reader: SourceReader) -> str:
+def _url(entry: _Entry, *, egress: Egress, reader: SourceReader, secret: bool) -> str:
     literal, named = entry.take("url", str), entry.take_secret("url", reader=reader)
+    if literal is not None and secret:
+        raise ConfigurationProblem("url", "is a literal secret; use url_env or url_file")
     if (literal is None) == (named is None):
         raise ConfigurationProblem("url", "is wanted once: as url, url_env or url_file")
     url = str(literal or named)

@@ -1,12 +1,97 @@
-"""The table of addresses, row by row."""
+"""The table of addresses, row by row, and against the registries it comes from."""
 
+import ipaddress
+import random
+from collections.abc import Iterator
 from ipaddress import ip_network
 
 import pytest
 
 from rollback_audit.delivery.addresses import NEVER, OPENABLE, may_dial
+from tests.delivery import registries
+from tests.delivery.registries import address_of, may_be_dialled, number_of, span
 
 EVERYTHING = ("0.0.0.0/0", "::/0")
+SEED = 6890
+ROWS = (*registries.IPV4_REGISTRY, *registries.IPV6_REGISTRY, *registries.MULTICAST_AND_OLD)
+# The IPv4 address goes where the braces are, in hexadecimal: mapped, translated (NAT64) and 6to4.
+WRAPPED = ("::ffff:{}", "64:ff9b::{}", "2002:{}::", "2002:{}::1")
+
+
+def wrapped(address: str) -> Iterator[str]:
+    """The address itself, and where it is IPv4 every IPv6 address that carries it."""
+    yield address
+    bits, number = number_of(address)
+    if bits == 32:
+        yield from (form.format(f"{number >> 16:x}:{number & 0xFFFF:x}") for form in WRAPPED)
+
+
+def assert_judged_as_the_registries_do(address: str) -> None:
+    for spelling in wrapped(address):
+        assert may_dial(spelling, allow_networks=()) is may_be_dialled(spelling, everything_listed=False), spelling
+        listed = may_be_dialled(spelling, everything_listed=True)
+        assert may_dial(spelling, allow_networks=EVERYTHING) is listed, spelling
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_every_special_range_is_judged_as_its_registry_does_on_both_sides_of_both_edges(row: str) -> None:
+    bits, first, last = span(row)
+    for number in (first - 1, first, (first + last) // 2, last, last + 1):
+        if 0 <= number < 1 << bits:
+            assert_judged_as_the_registries_do(address_of(bits, number))
+
+
+def test_every_row_of_the_registries_is_closed_until_something_is_listed() -> None:
+    closed = [row for row in ROWS if row not in {wrapper for wrapper, _ in registries.WRAPPERS}]
+    assert [row for row in closed if may_dial(address_of(*span(row)[:2]), allow_networks=())] == []
+
+
+@pytest.mark.parametrize("address", registries.METADATA)
+def test_metadata_is_never_dialled_in_any_wrapping(address: str) -> None:
+    for spelling in wrapped(address):
+        assert not may_dial(spelling, allow_networks=(*EVERYTHING, f"{address}/{number_of(address)[0]}"))
+
+
+@pytest.mark.parametrize("address", ["fe80::1", "::1", "::ffff:127.0.0.1", "fd12::1", "2606:4700::1111"])
+@pytest.mark.parametrize("zone", ["eth0", "1", "lo"])
+def test_an_address_with_a_zone_is_never_dialled(address: str, zone: str) -> None:
+    assert not may_dial(f"{address}%{zone}", allow_networks=EVERYTHING)
+
+
+def test_teredo_is_never_dialled_whatever_addresses_it_carries() -> None:
+    for server, client in (("8.8.8.8", "8.8.4.4"), ("8.8.8.8", "127.0.0.1"), ("169.254.169.254", "10.0.0.1")):
+        carried = number_of(server)[1] << 64 | number_of(client)[1] ^ 0xFFFFFFFF
+        assert not may_dial(address_of(128, number_of("2001::")[1] | carried), allow_networks=EVERYTHING)
+
+
+def drawn(draw: random.Random) -> str:
+    """An address, mostly in or near a special range: at random over all of them nearly none would be."""
+    if draw.random() < 0.2:
+        bits = draw.choice((32, 128))
+        return address_of(bits, draw.getrandbits(bits))
+    if draw.random() < 0.1:
+        return address_of(128, number_of("2000::")[1] | draw.getrandbits(125))
+    bits, first, last = span(draw.choice((*ROWS, *(f"{address}/24" for address in registries.METADATA[:6]))))
+    if draw.random() < 0.5:
+        return address_of(bits, draw.randint(first, last))
+    return address_of(bits, (draw.choice((first, last)) + draw.randint(-300, 300)) % (1 << bits))
+
+
+def test_twenty_thousand_addresses_are_judged_as_the_registries_do() -> None:
+    print("seed", SEED)
+    draw = random.Random(SEED)
+    for _ in range(20_000):
+        assert_judged_as_the_registries_do(drawn(draw))
+
+
+def test_nothing_that_python_calls_special_is_dialled_without_being_listed() -> None:
+    print("seed", SEED)
+    draw = random.Random(SEED)
+    for _ in range(20_000):
+        address = ipaddress.ip_address(drawn(draw))
+        carries_another = getattr(address, "ipv4_mapped", None) or getattr(address, "sixtofour", None)
+        if not address.is_global and not carries_another:
+            assert not may_dial(str(address), allow_networks=()), address
 
 
 @pytest.mark.parametrize(

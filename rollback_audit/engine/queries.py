@@ -18,6 +18,8 @@ from rollback_audit.models import (
     DrillSchedule,
     EvidenceEntry,
     EvidencePackage,
+    HealthAlert,
+    HealthAlertAcknowledgement,
     NotificationPlan,
     RetryAcknowledgement,
     RetryDecision,
@@ -37,6 +39,8 @@ __all__ = [
     "deliveries",
     "delivery_plans",
     "drill_dashboard",
+    "health_acknowledgements",
+    "health_alerts",
     "history",
     "notification_plans",
     "packages",
@@ -142,6 +146,14 @@ def connectors() -> QuerySet[Connector]:
 
 def worker_schedules() -> QuerySet[WorkerSchedule]:
     return WorkerSchedule.objects.order_by("-id")
+
+
+def health_alerts() -> QuerySet[HealthAlert]:
+    return HealthAlert.objects.order_by("-id")
+
+
+def health_acknowledgements() -> QuerySet[HealthAlertAcknowledgement]:
+    return HealthAlertAcknowledgement.objects.select_related("alert").defer("notes").order_by("-id")
 
 
 def history() -> QuerySet[EvidenceEntry]:

@@ -188,6 +188,13 @@ class Connector(Protocol):
         """What a complete answer means. `body` is at most 4 KiB and is dropped afterwards."""
 
 
+class Addressed(Protocol):
+    """A vendor with an address of its own, so that `url` may be left out. Named in registry.ADDRESSED."""
+
+    def address(self, options: Mapping[str, object]) -> str:
+        """Where to send without a `url`. Raises ConfigurationProblem for an option that names no such place."""
+
+
 class Asking(Protocol):
     """A receiver that can be asked whether it already holds an event. Named in registry.ASKING.
 

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 from rollback_audit.delivery.addresses import may_dial, networks
 from rollback_audit.delivery.contract import ConfigurationProblem, Connector, ConnectorSettings, Egress, Limits
 from rollback_audit.delivery.outbound import PORTS, allowed_ports, is_header, parse_url
-from rollback_audit.delivery.registry import CONNECTORS, NOT_SUPPORTED_YET
+from rollback_audit.delivery.registry import ADDRESSED, CONNECTORS, NOT_SUPPORTED_YET
 from rollback_audit.delivery.sources import SourceReader
 
 _SECRET_WORD = re.compile(
@@ -91,9 +91,10 @@ def settings_from(
     ca_name = entry.take("ca_file", str)
     ca_path, ca_digest = reader.bundle(ca_name, key="ca_file") if ca_name else (None, None)
     egress = _egress(entry, ca_file=ca_path)
-    url = _url(entry, egress=egress, reader=reader, secret="url" in connector.SECRETS)
-    secrets = {key: entry.take_secret(key, reader=reader) for key in connector.SECRETS}
     options = _options(entry, connector)
+    own = ADDRESSED[provider].address(options) if provider in ADDRESSED else None
+    url = _url(entry, egress=egress, reader=reader, secret="url" in connector.SECRETS, own=own)
+    secrets = {key: entry.take_secret(key, reader=reader) for key in connector.SECRETS}
     headers = _headers(entry.take("headers", dict, default={}))
     limits = _limits(entry)
     entry.refuse_rest(secrets=connector.SECRETS)
@@ -138,8 +139,11 @@ def _egress(entry: _Entry, *, ca_file: str | None) -> Egress:
     )
 
 
-def _url(entry: _Entry, *, egress: Egress, reader: SourceReader, secret: bool) -> str:
+def _url(entry: _Entry, *, egress: Egress, reader: SourceReader, secret: bool, own: str | None) -> str:
+    """The address, checked. `own`: the vendor's, where no key says otherwise."""
     literal, named = entry.take("url", str), entry.take_secret("url", reader=reader)
+    if literal is None and named is None:
+        literal = own
     if literal is not None and secret:
         raise ConfigurationProblem("url", "is a literal secret; use url_env or url_file")
     if (literal is None) == (named is None):

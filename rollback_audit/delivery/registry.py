@@ -4,6 +4,7 @@ from datetime import datetime
 
 from rollback_audit.delivery import splunk, webhook
 from rollback_audit.delivery.contract import (
+    Addressed,
     Asking,
     Confirming,
     Connector,
@@ -22,6 +23,7 @@ CONNECTORS: dict[str, Connector] = {
 }
 
 # What some of them can do beside.
+ADDRESSED: dict[str, Addressed] = {}
 ASKING: dict[str, Asking] = {}
 SIGNING_IN: dict[str, SigningIn] = {}
 CONFIRMING: dict[str, Confirming] = {}

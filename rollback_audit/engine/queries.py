@@ -16,11 +16,14 @@ from rollback_audit.models import (
     DrillAcknowledgement,
     DrillRoute,
     DrillSchedule,
+    EscalationAcknowledgement,
     EvidenceEntry,
     EvidencePackage,
+    ExecutiveReport,
     HealthAlert,
     HealthAlertAcknowledgement,
     NotificationPlan,
+    RecoveryEscalation,
     RetryAcknowledgement,
     RetryDecision,
     RetryPlan,
@@ -39,6 +42,9 @@ __all__ = [
     "deliveries",
     "delivery_plans",
     "drill_dashboard",
+    "escalation_acknowledgements",
+    "escalations",
+    "executive_reports",
     "health_acknowledgements",
     "health_alerts",
     "history",
@@ -46,6 +52,9 @@ __all__ = [
     "packages",
     "plans",
     "records_only",
+    "recoveries",
+    "recovery_closures",
+    "recovery_playbooks",
     "results",
     "retry_acknowledgements",
     "routes",
@@ -88,7 +97,7 @@ def deliveries() -> QuerySet[Delivery]:
 def attempts() -> QuerySet[DeliveryAttempt]:
     return (
         DeliveryAttempt.objects.select_related("delivery", "approval", "result__run")
-        .defer("approval__notes")
+        .defer("approval__notes", "approval__second_notes")
         .order_by("-id")
     )
 
@@ -115,8 +124,10 @@ def approval_plans() -> QuerySet[ApprovalPlan]:
 
 def approval_decisions() -> QuerySet[ApprovalDecision]:
     return (
-        ApprovalDecision.objects.select_related("approval_plan__retry_plan", "retry_decision", "delivery", "approver")
-        .defer("notes")
+        ApprovalDecision.objects.select_related(
+            "approval_plan__retry_plan", "retry_decision", "delivery", "approver", "second_approver"
+        )
+        .defer("notes", "second_notes")
         .order_by("-id")
     )
 
@@ -136,8 +147,25 @@ def results() -> QuerySet[WorkerResult]:
         "attempt__approval",
         "attempt__result__run",
     )
-    hidden = ("delivery__plan__event", "delivery__plan__package__record", "attempt__approval__notes")
+    hidden = (
+        "delivery__plan__event",
+        "delivery__plan__package__record",
+        "attempt__approval__notes",
+        "attempt__approval__second_notes",
+    )
     return related.defer(*hidden).order_by("-id")
+
+
+def recoveries() -> QuerySet[Recovery]:
+    return Recovery.objects.order_by("-id")
+
+
+def recovery_playbooks() -> QuerySet[RecoveryPlaybook]:
+    return RecoveryPlaybook.objects.order_by("-id")
+
+
+def recovery_closures() -> QuerySet[RecoveryClosure]:
+    return RecoveryClosure.objects.select_related("recovery", "playbook").defer("notes").order_by("-id")
 
 
 def connectors() -> QuerySet[Connector]:
@@ -146,6 +174,20 @@ def connectors() -> QuerySet[Connector]:
 
 def worker_schedules() -> QuerySet[WorkerSchedule]:
     return WorkerSchedule.objects.order_by("-id")
+
+
+def escalations() -> QuerySet[RecoveryEscalation]:
+    """With the package that holds what each says."""
+    return RecoveryEscalation.objects.select_related("package").order_by("-id")
+
+
+def escalation_acknowledgements() -> QuerySet[EscalationAcknowledgement]:
+    return EscalationAcknowledgement.objects.select_related("escalation").defer("notes").order_by("-id")
+
+
+def executive_reports() -> QuerySet[ExecutiveReport]:
+    """With the package that holds each one's figures."""
+    return ExecutiveReport.objects.select_related("package").order_by("-id")
 
 
 def health_alerts() -> QuerySet[HealthAlert]:

@@ -78,15 +78,15 @@ _SENTENCES: dict[RecoveryStep, str] = {
     RecoveryStep.ALLOW_NETWORK: "Correct the receiver's name, or list its network under allow_networks if it is yours.",
     RecoveryStep.CHECK_NAME: "Check the receiver's name, and that the name server of this machine knows it.",
     RecoveryStep.CHECK_NETWORK: "Check that the receiver listens and that no firewall or proxy is in the way.",
-    RecoveryStep.CHECK_CERTIFICATE: "Check that the receiver's certificate is valid, names it, and chains to trusted roots.",
-    RecoveryStep.CHECK_WORKERS: "Check that the workers are up and reach the database; the sweeper settles what they lost.",
+    RecoveryStep.CHECK_CERTIFICATE: "Check that the receiver's certificate is valid, names it and is trusted.",
+    RecoveryStep.CHECK_WORKERS: "Check that the workers are up and reach the database; the sweeper settles the rest.",
     RecoveryStep.SEND_TEST: "Send a test event; a confirmed one proves the connector and ends its hold.",
     RecoveryStep.RETRY_DELIVERIES: "Plan the retry of what failed, have it approved and run it.",
     RecoveryStep.CLOSE_RECOVERY: "Close the recovery with a reference to the test or delivery that proves it.",
 }
 _FITTING: dict[RecoveryStep, dict[Category, str]] = {
     RecoveryStep.RENEW_CREDENTIAL: {
-        Category.SIEM: "Check that the ingest credential is valid and may write to the index; renew it where it is kept.",
+        Category.SIEM: "Check that the ingest credential is valid and may write to the index; renew it.",
         Category.ITSM: "Check that the integration user is active and may create records; renew its credential.",
         Category.CHATOPS: "Check that the app is still installed in the channel; renew its credential.",
         Category.WEBHOOK: "Check with the receiver's owner that both sides hold the same signing secret.",
@@ -113,7 +113,7 @@ _FITTING: dict[RecoveryStep, dict[Category, str]] = {
         Category.SIEM: "Check that the index and source type take these events; what was refused is not sent again.",
         Category.ITSM: "Check the required fields and record type; what was refused is not sent again.",
         Category.CHATOPS: "Check that the app may post this kind of message; what was refused is not sent again.",
-        Category.WEBHOOK: "Check with the receiver's owner which fields it refuses; what was refused is not sent again.",
+        Category.WEBHOOK: "Ask the receiver's owner which fields it refuses; what was refused is not sent again.",
     },
     RecoveryStep.SHRINK_PAYLOAD: {
         Category.SIEM: "Deliver fewer routes at once, by owner or schedule, or raise the event size limit.",

@@ -130,8 +130,25 @@ _SETTINGS = (
         "off",
         "`on` in production: cookies, redirects and HSTS for TLS that ends at a proxy, which sets `X-Forwarded-Proto`.",
     ),
-    Setting("CAVRA_FOUR_EYES", _switch, "on", "Whoever made a plan cannot approve its retries."),
+    Setting(
+        "CAVRA_FOUR_EYES",
+        _one_of("on", "off", "strict"),
+        "on",
+        "Whoever made a plan cannot approve its retries; with `strict`, nor execute them. `off`: one person may.",
+    ),
+    Setting(
+        "CAVRA_SECOND_APPROVER_ABOVE",
+        _whole(0, 1_000_000),
+        "100",
+        "Approval plans with more entries need two approvers; 0: all of them do.",
+    ),
     Setting("CAVRA_DRY_RUN_MINUTES", _whole(1, 10080), "30", "Interval of the recurring dry run."),
+    Setting(
+        "CAVRA_EXECUTIVE_REPORT_MINUTES",
+        _whole(0, 1440),
+        "0",
+        "Minutes between stored executive reports, up to a day; 0 stores none. Sending one is a person's.",
+    ),
     Setting("CAVRA_WEB_THREADS", _whole(1, 64), "8", "Requests the web server handles at once."),
     Setting("CAVRA_TASK_WORKERS", _whole(1, 32), "2", "Processes of the task cluster."),
     Setting("CAVRA_DATABASE_POOL", _whole(1, 64), "8", "Most PostgreSQL connections one process opens."),
@@ -156,8 +173,10 @@ class Environment:
     trusted_origins: list[str]
     port: int
     https: bool
-    four_eyes: bool
+    four_eyes: str
+    second_approver_above: int
     dry_run_minutes: int
+    executive_report_minutes: int
     web_threads: int
     task_workers: int
     database_pool: int

@@ -20,7 +20,9 @@ CAVRA_HOME = HOME
 _demo_connectors = HOME / env.DEMO_CONNECTORS
 CAVRA_CONNECTOR_CONFIG = ENV.connector_config or (_demo_connectors if _demo_connectors.exists() else None)
 CAVRA_FOUR_EYES = ENV.four_eyes
+CAVRA_SECOND_APPROVER_ABOVE = ENV.second_approver_above
 CAVRA_DRY_RUN_MINUTES = ENV.dry_run_minutes
+CAVRA_EXECUTIVE_REPORT_MINUTES = ENV.executive_report_minutes
 
 # --- Django ---------------------------------------------------------------------------------------------------------
 

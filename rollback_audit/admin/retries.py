@@ -108,6 +108,7 @@ class ApprovalPlanList(EvidenceList):
         Column("Plan", "retry_plan.retry_plan_id", Kind.ID, pages.PLAN),
         number("Entries", "entry_count"),
         number("Asked for", "approval_required_count"),
+        number("Approvals each", "approvals_needed"),
         Column("Asked by", "generated_by"),
         time("When", "generated_at"),
     )
@@ -120,6 +121,7 @@ class ApprovalPlanList(EvidenceList):
 
 APPROVALS = {
     "usable": lambda: standings.usable_approvals(clock.now()),
+    "waiting": lambda: standings.half_approved(clock.now()),
     "used": lambda: Q(consumed_at__isnull=False),
     "revoked": lambda: Q(revoked_at__isnull=False),
     "lapsed": lambda: standings.lapsed_approvals(clock.now()),
@@ -137,6 +139,7 @@ class ApprovalList(EvidenceList):
         Column("Connector", "delivery.provider"),
         word("State", "approval_state"),
         Column("By", "approved_by"),
+        Column("Second", "seconded_by"),
         time("Decided", "decided_at"),
         time("Expires", "expires_at"),
         time("Used", "consumed_at"),

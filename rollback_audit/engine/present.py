@@ -173,17 +173,19 @@ def retry_acknowledgement(row: RetryAcknowledgement) -> RetryAcknowledgementReco
     )
 
 
-def approval_entry(row: ApprovalPlanEntry) -> ApprovalEntryRecord:
-    """What an approval plan asks for one decision; the decision's own relations must be loaded."""
+def approval_entry(row: ApprovalPlanEntry, *, approvals_given: int = 0) -> ApprovalEntryRecord:
+    """What an approval plan asks for one decision; the plan and the decision's own relations must be loaded."""
     action = ApprovalAction(row.action)
     return ApprovalEntryRecord(
         decision=decision(row.decision),
         action=action,
         approval_required=action is not ApprovalAction.ALREADY_APPROVED,
+        approvals_needed=row.approval_plan.approvals_needed,
+        approvals_given=approvals_given,
     )
 
 
-def approval_plan(row: ApprovalPlan, entries: Sequence[ApprovalPlanEntry] = ()) -> ApprovalPlanRecord:
+def approval_plan(row: ApprovalPlan, entries: Sequence[ApprovalEntryRecord] = ()) -> ApprovalPlanRecord:
     """An approval plan with the entries given; `row.retry_plan` must be loaded."""
     return ApprovalPlanRecord(
         approval_plan_id=row.approval_plan_id,
@@ -194,15 +196,17 @@ def approval_plan(row: ApprovalPlan, entries: Sequence[ApprovalPlanEntry] = ()) 
         generated_by=row.generated_by,
         entry_count=row.entry_count,
         approval_required_count=row.approval_required_count,
-        entries=[approval_entry(item) for item in entries],
+        approvals_needed=row.approvals_needed,
+        entries=list(entries),
     )
 
 
 def approval_decision(row: ApprovalDecision, *, approver: str | None = None) -> ApprovalDecisionRecord:
     """A word on one entry, without its notes; `row.approval_plan.retry_plan` and `row.delivery` must be loaded.
 
-    So must `row.approver`, unless its name is given.
+    So must `row.approver`, unless its name is given, and `row.second_approver`.
     """
+    approvals_given = int(row.approval_state == ApprovalState.APPROVED) + int(row.second_approver is not None)
     return ApprovalDecisionRecord(
         approval_decision_id=row.approval_decision_id,
         approval_plan_id=row.approval_plan.approval_plan_id,
@@ -216,8 +220,14 @@ def approval_decision(row: ApprovalDecision, *, approver: str | None = None) -> 
         approved_by=row.approved_by,
         approver=approver or row.approver.get_username(),
         decided_at=row.decided_at,
+        approvals_needed=2 if row.needs_second else 1,
+        approvals_given=approvals_given,
+        seconded_by=row.seconded_by or None,
+        second_approver=row.second_approver.get_username() if row.second_approver else None,
+        seconded_at=row.seconded_at,
         expires_at=row.expires_at,
         consumed_at=row.consumed_at,
         revoked_at=row.revoked_at,
         external_ref=row.external_ref,
+        second_external_ref=row.second_external_ref,
     )

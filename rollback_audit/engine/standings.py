@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.db.models import Q
 
+from rollback_audit.engine import approvers
 from rollback_audit.models import ApprovalDecision
 from rollback_audit.models.deliveries import OPEN
 from rollback_audit.states import ApprovalState, ConnectorStanding, DeliveryState, ReasonCode
@@ -33,8 +34,13 @@ def waiting(now: datetime) -> Q:
 
 
 def usable_approvals(now: datetime) -> Q:
-    """Approvals that an attempt may still spend."""
-    return _USABLE & Q(expires_at__gt=now)
+    """Approvals that an attempt may spend: not used, revoked or lapsed, and all who have to give them may."""
+    return _USABLE & Q(expires_at__gt=now) & approvers.counting()
+
+
+def half_approved(now: datetime) -> Q:
+    """Approvals that wait for a second person."""
+    return _USABLE & Q(expires_at__gt=now, needs_second=True, second_approver__isnull=True)
 
 
 def lapsed_approvals(now: datetime) -> Q:

@@ -42,6 +42,7 @@ class ApprovalPlan(models.Model):
     require_retry_ack = models.BooleanField()
     entry_count = models.PositiveIntegerField()
     approval_required_count = models.PositiveIntegerField()
+    approvals_needed = models.PositiveSmallIntegerField(default=1)
     generated_by = models.CharField(max_length=128)
     actor = models.CharField(max_length=150)
     generated_at = models.DateTimeField()
@@ -49,6 +50,9 @@ class ApprovalPlan(models.Model):
     class Meta:
         default_permissions = ()
         ordering: ClassVar = ["-id"]
+        constraints: ClassVar[list[BaseConstraint]] = [
+            models.CheckConstraint(condition=Q(approvals_needed__in=[1, 2]), name="approval_plan_needs_one_or_two"),
+        ]
 
     def __str__(self) -> str:
         return self.approval_plan_id
@@ -80,6 +84,7 @@ class ApprovalDecision(models.Model):
     """A person's word on one entry. An `approved` one is the approval: bound to the digests, expiring, used once.
 
     A later word on the same decision revokes it. The attempt that spends it points here, once (see DeliveryAttempt).
+    One that needs a second person counts from `seconded_at` on.
     """
 
     approval_decision_id = models.CharField(max_length=64)
@@ -98,6 +103,14 @@ class ApprovalDecision(models.Model):
     approver = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False)
     decided_at = models.DateTimeField()
     expires_at = models.DateTimeField()
+    needs_second = models.BooleanField(default=False)
+    second_approver = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
+    seconded_at = models.DateTimeField(null=True, blank=True)
+    seconded_by = models.CharField(max_length=128, blank=True)
+    second_external_ref = models.CharField(max_length=200, blank=True)
+    second_notes = models.TextField(blank=True)
     consumed_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
 
@@ -123,6 +136,24 @@ class ApprovalDecision(models.Model):
             models.CheckConstraint(
                 condition=Q(consumed_at__isnull=True) | Q(revoked_at__isnull=True),
                 name="approval_used_or_revoked",
+            ),
+            models.CheckConstraint(
+                condition=Q(second_approver__isnull=True, seconded_at__isnull=True)
+                | Q(
+                    second_approver__isnull=False,
+                    seconded_at__isnull=False,
+                    needs_second=True,
+                    approval_state=ApprovalState.APPROVED.value,
+                ),
+                name="approval_second_is_whole",
+            ),
+            models.CheckConstraint(
+                condition=Q(second_approver__isnull=True) | ~Q(second_approver=F("approver")),
+                name="approval_second_is_another",
+            ),
+            models.CheckConstraint(
+                condition=Q(consumed_at__isnull=True) | Q(needs_second=False) | Q(seconded_at__isnull=False),
+                name="approval_used_with_its_second",
             ),
         ]
 

@@ -23,9 +23,13 @@ class RetryAcknowledgementRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalEntryRecord:
+    """What was asked for one decision, and how many of the people it needs have approved it by now."""
+
     decision: RetryDecisionRecord
     action: ApprovalAction
     approval_required: bool
+    approvals_needed: int
+    approvals_given: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +44,15 @@ class ApprovalPlanRecord:
     generated_by: str
     entry_count: int
     approval_required_count: int
+    approvals_needed: int
     entries: list[ApprovalEntryRecord]
     entries_next: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalDecisionRecord:
+    """A word on one entry. One that needs two approvals counts once both are given."""
+
     approval_decision_id: str
     approval_plan_id: str
     retry_plan_id: str
@@ -58,10 +65,16 @@ class ApprovalDecisionRecord:
     approved_by: str
     approver: str
     decided_at: datetime
+    approvals_needed: int
+    approvals_given: int
+    seconded_by: str | None
+    second_approver: str | None
+    seconded_at: datetime | None
     expires_at: datetime
     consumed_at: datetime | None
     revoked_at: datetime | None
     external_ref: str
+    second_external_ref: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,11 +52,12 @@ def entries(kind: MetadataKind) -> int:
 
 
 class Loop:
-    """A release manager who plans and a platform owner who approves and executes."""
+    """A release manager who plans, a platform owner who approves and executes, and one who seconds."""
 
     def __init__(self, people: Callable[[str, Role], Actor]) -> None:
         self.manager = people("manager", Role.RELEASE_MANAGER)
         self.owner = people("owner", Role.PLATFORM_OWNER)
+        self.second = people("second", Role.PLATFORM_OWNER)
 
     def fail(self, receiver: RecordingReceiver, *, reply: Reply = OUTAGE, to: str = "all") -> None:
         """Deliver an audit to a receiver that answers so. Afterwards it takes everything."""
@@ -69,11 +70,16 @@ class Loop:
         return plans.plan_retry(actor=self.manager, policy=policy, **filters)[0]
 
     def approve(self, plan: RetryPlanRecord, *, key: DecisionKey | None = None, **changes: Any) -> ApprovalAnswer:
-        """Approve a plan's due decisions, or one of them, without asking for a review."""
+        """Approve a plan's due decisions, or one of them, without asking for a review; twice where that is wanted."""
         asked, _ = approvals.request_approval(
             actor=self.manager, retry_plan_id=plan.retry_plan_id, require_retry_ack=False
         )
-        return approvals.decide(actor=self.owner, approval_plan_id=asked.approval_plan_id, key=key, **changes)
+        people = [self.owner, self.second][: asked.approvals_needed]
+        said = [
+            approvals.decide(actor=person, approval_plan_id=asked.approval_plan_id, key=key, **changes)
+            for person in people
+        ]
+        return said[0]
 
     def start(self, plan: RetryPlanRecord, **changes: Any) -> RunAnswer:
         """Queue a live run of exactly this plan."""

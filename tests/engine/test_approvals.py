@@ -5,10 +5,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission as DjangoPermission
 from django.db import IntegrityError, transaction
 
-from rollback_audit.engine import approvals, clock, ledger, reviews
+from rollback_audit.engine import approvals, approvers, clock, ledger, plans, reviews
+from rollback_audit.engine.actors import Actor, actor_for
 from rollback_audit.engine.reviews import DecisionKey
+from rollback_audit.engine.standings import usable_approvals
 from rollback_audit.errors import InvalidInput, NotAllowed, StateForbids, UnknownRecord
 from rollback_audit.models import ApprovalDecision, Connector, EvidenceEntry, RetryAcknowledgement
 from rollback_audit.records.approvals import ApprovalPlanRecord
@@ -17,6 +21,7 @@ from rollback_audit.states import (
     ApprovalAction,
     ApprovalState,
     MetadataKind,
+    Permission,
     RetryAcknowledgementState,
     Role,
     SkipReason,
@@ -66,6 +71,11 @@ def usable() -> int:
     return ApprovalDecision.objects.filter(
         approval_state=ApprovalState.APPROVED, consumed_at=None, revoked_at=None, expires_at__gt=clock.now()
     ).count()
+
+
+def spendable() -> int:
+    """Those of them that have all the people they need."""
+    return ApprovalDecision.objects.filter(usable_approvals(clock.now())).count()
 
 
 # --- Reviews --------------------------------------------------------------------------------------------------------
@@ -189,7 +199,7 @@ def test_whoever_made_the_plan_may_take_an_approval_back(loop: Loop, plan: Retry
 def test_a_site_without_four_eyes_lets_the_maker_approve(
     loop: Loop, plan: RetryPlanRecord, people: People, settings: Any
 ) -> None:
-    settings.CAVRA_FOUR_EYES = False
+    settings.CAVRA_FOUR_EYES = "off"
     maker = people("manager", Role.PLATFORM_OWNER)
     asked = ask(loop, plan, require_retry_ack=False)
     assert approvals.decide(actor=maker, approval_plan_id=asked.approval_plan_id).decision_count == 2
@@ -290,7 +300,9 @@ def test_all_of_three_hundred_are_decided_at_once_with_a_line_each(loop: Loop, w
     plan = loop.plan()
     answer = loop.approve(plan)
     assert answer.decision_count == len(answer.decisions) == len(answer.metadata) == 300
-    assert entries(MetadataKind.APPROVAL_DECISION) == usable() == 300
+    assert usable() == 300
+    # So many want two people, each with a line of their own.
+    assert entries(MetadataKind.APPROVAL_DECISION) == 600
     assert loop.start(plan).run.summary.selected_retry_count == 300
 
 
@@ -349,3 +361,231 @@ def test_the_database_lets_one_decision_have_one_live_approval(loop: Loop, plan:
     twin.pk, twin.approval_decision_id = None, "gordackapprove-twin"
     with pytest.raises(IntegrityError), transaction.atomic():
         twin.save(force_insert=True)
+
+
+# --- Two people -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def asked(loop: Loop, plan: RetryPlanRecord, settings: Any) -> ApprovalPlanRecord:
+    """An approval plan over two decisions, on a site where two are many."""
+    settings.CAVRA_SECOND_APPROVER_ABOVE = 1
+    return ask(loop, plan, require_retry_ack=False)
+
+
+def decide(by: Actor, asked: ApprovalPlanRecord, **changes: Any) -> approvals.ApprovalAnswer:
+    return approvals.decide(actor=by, approval_plan_id=asked.approval_plan_id, **changes)
+
+
+def given(loop: Loop, asked: ApprovalPlanRecord) -> list[int]:
+    """How many approvals each entry has."""
+    read = approvals.read_approval_plan(actor=loop.owner, approval_plan_id=asked.approval_plan_id)
+    return [entry.approvals_given for entry in read.entries]
+
+
+@pytest.mark.parametrize(("above", "needed"), [(0, 2), (1, 2), (2, 1), (100, 1)])
+def test_more_entries_than_the_limit_need_two_people(
+    loop: Loop, plan: RetryPlanRecord, settings: Any, above: int, needed: int
+) -> None:
+    settings.CAVRA_SECOND_APPROVER_ABOVE = above
+    assert ask(loop, plan).approvals_needed == needed
+    settings.CAVRA_FOUR_EYES = "off"
+    assert ask(loop, plan).approvals_needed == 1
+
+
+def test_one_of_two_approvals_sends_nothing_and_two_do(
+    loop: Loop, plan: RetryPlanRecord, asked: ApprovalPlanRecord
+) -> None:
+    (first, _) = decide(loop.owner, asked).decisions
+    assert (first.approvals_given, first.approvals_needed, first.second_approver) == (1, 2, None)
+    assert (given(loop, asked), spendable()) == ([1, 1], 0)
+    assert ask(loop, plan, require_retry_ack=False).approval_required_count == 2
+
+    (second, _) = decide(loop.second, asked, approved_by="day shift", external_ref="CHG-2", notes="Seen.").decisions
+    assert second.approval_decision_id == first.approval_decision_id
+    assert (second.approvals_given, second.approver, second.second_approver) == (2, "owner", "second")
+    assert (second.seconded_by, second.second_external_ref) == ("day shift", "CHG-2")
+    assert (given(loop, asked), spendable()) == ([2, 2], 2)
+    assert loop.start(plan).run.summary.selected_retry_count == 2
+    assert ask(loop, plan, require_retry_ack=False).approval_required_count == 0
+
+
+def test_each_persons_word_has_a_line_and_the_notes_of_neither_leave(loop: Loop, asked: ApprovalPlanRecord) -> None:
+    decide(loop.owner, asked, notes="Seen by the first.")
+    decide(loop.second, asked, notes="Seen by the second.")
+    lines = EvidenceEntry.objects.filter(metadata_kind=MetadataKind.APPROVAL_DECISION)
+    signers = [ledger.read(line)["signer"] for line in lines.order_by("id")]
+    assert signers == ["owner", "owner", "second", "second"]
+    assert not any("Seen by" in line.body for line in lines)
+    assert set(ApprovalDecision.objects.values_list("second_notes", flat=True)) == {"Seen by the second."}
+
+
+def test_the_second_person_is_neither_the_first_nor_the_maker(
+    loop: Loop, asked: ApprovalPlanRecord, people: People
+) -> None:
+    decide(loop.owner, asked)
+    maker = people("manager", Role.PLATFORM_OWNER)
+    for person in (loop.owner, maker):
+        with pytest.raises(NotAllowed) as refused:
+            decide(person, asked)
+        assert refused.value.code == "four_eyes"
+    assert given(loop, asked) == [1, 1]
+
+
+def test_the_maker_of_an_equal_plan_cannot_second_what_was_approved_on_it(
+    loop: Loop, asked: ApprovalPlanRecord, people: People
+) -> None:
+    decide(loop.owner, asked)
+    replanned, _ = plans.plan_retry(actor=loop.second, policy=AT_ONCE)
+    again = ask(loop, replanned, require_retry_ack=False)
+    maker_of_the_first = people("manager", Role.PLATFORM_OWNER)
+    with pytest.raises(NotAllowed) as refused:
+        decide(maker_of_the_first, again)
+    assert refused.value.code == "four_eyes"
+
+
+def test_the_end_is_the_earlier_of_the_two(loop: Loop, plan: RetryPlanRecord, asked: ApprovalPlanRecord) -> None:
+    one, other = (key_of(item) for item in plan.retry_decisions)
+    decide(loop.owner, asked, expires_in_minutes=60)
+    first, second = (
+        decide(loop.second, asked, key=key, expires_in_minutes=minutes).decisions[0]
+        for key, minutes in ((one, 5), (other, 1_440))
+    )
+    assert first.expires_at - first.decided_at < timedelta(minutes=6)
+    assert second.expires_at - second.decided_at == timedelta(minutes=60)
+
+
+def test_approving_all_seconds_what_waits_and_begins_what_does_not(
+    loop: Loop, plan: RetryPlanRecord, asked: ApprovalPlanRecord
+) -> None:
+    decide(loop.owner, asked, key=key_of(plan.retry_decisions[0]))
+    assert decide(loop.second, asked).decision_count == 2
+    assert given(loop, asked) == [2, 1]
+    decide(loop.owner, asked)
+    assert given(loop, asked) == [2, 2]
+    with pytest.raises(StateForbids) as refused:
+        decide(loop.owner, asked)
+    assert refused.value.code == "nothing_to_approve"
+
+
+def test_a_denial_takes_both_approvals_back(loop: Loop, plan: RetryPlanRecord, asked: ApprovalPlanRecord) -> None:
+    decide(loop.owner, asked)
+    decide(loop.second, asked)
+    decide(loop.owner, asked, approval_state=ApprovalState.DENIED, key=key_of(plan.retry_decisions[0]))
+    assert (given(loop, asked), spendable()) == ([0, 2], 1)
+    decide(loop.second, asked)
+    assert given(loop, asked) == [1, 2]
+
+
+def test_a_first_approval_that_ran_out_is_given_anew(
+    loop: Loop, asked: ApprovalPlanRecord, later: Callable[[timedelta], None]
+) -> None:
+    decide(loop.owner, asked, expires_in_minutes=1)
+    later(timedelta(minutes=1))
+    decide(loop.second, asked)
+    assert given(loop, asked) == [1, 1]
+    decide(loop.owner, asked)
+    assert given(loop, asked) == [2, 2]
+
+
+def test_the_database_refuses_a_second_that_is_none(loop: Loop, asked: ApprovalPlanRecord) -> None:
+    decide(loop.owner, asked)
+    rows = ApprovalDecision.objects.all()
+    for changes in (
+        {"second_approver": loop.owner.user_id, "seconded_at": clock.now()},
+        {"second_approver": loop.second.user_id},
+        {"seconded_at": clock.now()},
+        {"second_approver": loop.second.user_id, "seconded_at": clock.now(), "needs_second": False},
+        {"consumed_at": clock.now()},
+    ):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            rows.update(**changes)
+
+
+# --- Those who gave it ----------------------------------------------------------------------------------------------
+
+
+def retire(name: str) -> None:
+    get_user_model().objects.filter(username=name).update(is_active=False)
+
+
+def strip(name: str) -> None:
+    get_user_model().objects.get(username=name).groups.clear()
+
+
+@pytest.mark.parametrize("lose", [retire, strip])
+def test_an_approval_counts_while_its_approver_may_approve(
+    loop: Loop, plan: RetryPlanRecord, people: People, lose: Callable[[str], None]
+) -> None:
+    asked = ask(loop, plan, require_retry_ack=False)
+    decide(loop.second, asked)
+    assert (given(loop, asked), spendable()) == ([1, 1], 2)
+    lose("second")
+    assert (given(loop, asked), spendable()) == ([0, 0], 0)
+    assert ask(loop, plan, require_retry_ack=False).approval_required_count == 2
+    decide(loop.owner, asked)
+    assert (given(loop, asked), spendable()) == ([1, 1], 2)
+
+
+@pytest.mark.parametrize("lost", ["owner", "second"])
+def test_an_approval_of_two_counts_while_both_may_approve(loop: Loop, asked: ApprovalPlanRecord, lost: str) -> None:
+    decide(loop.owner, asked)
+    decide(loop.second, asked)
+    strip(lost)
+    assert (given(loop, asked), spendable()) == ([0, 0], 0)
+
+
+def test_standing_approvers_are_the_active_holders_of_the_permission(
+    loop: Loop, people: People, django_assert_num_queries: Any
+) -> None:
+    users = get_user_model().objects
+    root = users.create(username="root", is_superuser=True)
+    by_name = users.create(username="by-name")
+    by_name.user_permissions.add(DjangoPermission.objects.get(codename=Permission.APPROVE_RETRY.value))
+    users.create(username="gone", is_superuser=True, is_active=False)
+    with django_assert_num_queries(1):
+        found = approvers.standing_approvers()
+    assert found == {loop.owner.user_id, loop.second.user_id, root.pk, by_name.pk}
+    held = {user.pk for user in users.all() if actor_for(user).may(Permission.APPROVE_RETRY)}
+    assert found == held
+
+
+@pytest.mark.parametrize(
+    ("four_eyes", "refused"), [("off", False), ("on", False), ("strict", True)], ids=["off", "on", "strict"]
+)
+def test_with_strict_four_eyes_the_maker_does_not_execute_either(
+    loop: Loop, plan: RetryPlanRecord, settings: Any, four_eyes: str, refused: bool
+) -> None:
+    settings.CAVRA_FOUR_EYES = four_eyes
+    row = plans.find_plan(plan.retry_plan_id)
+    approvers.refuse_own_run(row, actor=loop.owner)
+    if refused:
+        with pytest.raises(NotAllowed) as why:
+            approvers.refuse_own_run(row, actor=loop.manager)
+        assert why.value.code == "four_eyes"
+    else:
+        approvers.refuse_own_run(row, actor=loop.manager)
+
+
+# --- Taking back ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", [ApprovalState.DENIED, ApprovalState.EXPIRED, ApprovalState.DEFERRED])
+def test_what_has_been_sent_cannot_be_taken_back(
+    loop: Loop, configure: Callable[..., None], receiver: RecordingReceiver, state: ApprovalState
+) -> None:
+    configure(webhook=receiver.port)
+    failed_rows(2, Connector.objects.get())
+    plan = loop.plan()
+    asked = ask(loop, plan, require_retry_ack=False)
+    sent, unsent = (key_of(item) for item in plan.retry_decisions)
+    decide(loop.owner, asked, key=sent)
+    loop.drained(loop.start(plan))
+    decide(loop.owner, asked, key=unsent)
+    with pytest.raises(StateForbids) as refused:
+        decide(loop.owner, asked, key=sent, approval_state=state)
+    assert refused.value.code == "approval_used"
+    answer = decide(loop.owner, asked, approval_state=state)
+    assert [item.delivery_id for item in answer.decisions] == [unsent.delivery_id]
+    assert spendable() == 0
+    assert ApprovalDecision.objects.filter(approval_state=state).count() == 1

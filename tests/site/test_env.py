@@ -11,7 +11,7 @@ def test_an_empty_environment_gives_the_defaults() -> None:
     environment = env.read({})
     assert environment.home == env.BASE_DIR / ".cavra"
     assert environment.port == 8000
-    assert environment.four_eyes is True
+    assert (environment.four_eyes, environment.second_approver_above) == ("on", 100)
     assert environment.debug is False
     assert environment.database_url is None
 
@@ -35,6 +35,10 @@ def test_a_variable_nobody_knows_stops_the_start_and_is_named() -> None:
         ("CAVRA_DATABASE_URL", "sqlite://hunter2"),
         ("CAVRA_DEBUG", "hunter2"),
         ("CAVRA_FOUR_EYES", "true"),
+        ("CAVRA_FOUR_EYES", "Strict"),
+        ("CAVRA_SECOND_APPROVER_ABOVE", "-1"),
+        ("CAVRA_SECOND_APPROVER_ABOVE", "1000001"),
+        ("CAVRA_SECOND_APPROVER_ABOVE", "off"),
         ("CAVRA_HOME", "hunter2\0"),
         ("CAVRA_HTTPS", ""),
         ("CAVRA_LOG_LEVEL", "hunter2"),

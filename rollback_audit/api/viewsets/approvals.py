@@ -19,7 +19,7 @@ from rollback_audit.api.serializers.approvals import (
 )
 from rollback_audit.api.serializers.records import shows
 from rollback_audit.api.viewsets.base import EvidenceViewSet, answered
-from rollback_audit.engine import approvals, present
+from rollback_audit.engine import approval_entries, approvals
 from rollback_audit.models import ApprovalPlanEntry
 from rollback_audit.records.approvals import ApprovalEntryRecord, ApprovalPlanRecord
 from rollback_audit.states import SCHEMA_PREFIX, Permission
@@ -64,7 +64,7 @@ class ApprovalPlanEntries(EvidenceViewSet):
     page_ascending = True
 
     def get_queryset(self) -> QuerySet[ApprovalPlanEntry]:
-        return ApprovalPlanEntry.objects.select_related("decision__plan", "decision__delivery").filter(
+        return ApprovalPlanEntry.objects.select_related("approval_plan", "decision__plan", "decision__delivery").filter(
             approval_plan__approval_plan_id=self.kwargs.get("approval_plan_id")
         )
 
@@ -73,7 +73,7 @@ class ApprovalPlanEntries(EvidenceViewSet):
     )
     def list(self, request: Request, approval_plan_id: str) -> Response:
         approvals.read_approval_plan(actor=self.actor, approval_plan_id=approval_plan_id, most=0)
-        return self.page(present.approval_entry)
+        return self.page_all(approval_entries.records)
 
 
 class ApprovalDecisions(EvidenceViewSet):

@@ -1,8 +1,7 @@
 """One approval plan: what is asked for, what has been said, and the second person's word."""
 
-from django.conf import settings
 from django.contrib import messages
-from django.db.models import Prefetch
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 from django.views.decorators.http import require_safe
@@ -10,7 +9,7 @@ from django.views.decorators.http import require_safe
 from rollback_audit.console import figures, flow
 from rollback_audit.console.doors import SeeOther, button, page, read, show
 from rollback_audit.console.forms import DecideForm
-from rollback_audit.engine import approvals, queries, reviews
+from rollback_audit.engine import approval_entries, approvals, approvers, queries, reviews
 from rollback_audit.engine import plans as plan_verbs
 from rollback_audit.engine.actors import Actor
 from rollback_audit.models import ApprovalPlanEntry
@@ -25,23 +24,30 @@ A_DAY = 1440
 def approval_plan(request: HttpRequest, actor: Actor, approval_plan_id: str) -> HttpResponse:
     record = approvals.read_approval_plan(actor=actor, approval_plan_id=approval_plan_id, most=0)
     plan = plan_verbs.find_plan(record.retry_plan_id)
-    words = queries.approval_decisions().filter(approval_plan__approval_plan_id=approval_plan_id)
-    entries = (
-        ApprovalPlanEntry.objects.filter(approval_plan__approval_plan_id=approval_plan_id)
-        .select_related("decision__delivery", "decision__plan")
-        .prefetch_related(Prefetch("decision__approval_decisions", words, to_attr="words"))
-        .order_by("id")
-    )
+    rows = list(_entries(approval_plan_id)[:SHOWN])
+    given = approval_entries.given_to([row.decision for row in rows])
     return show(
         request,
         actor,
         "console/approval_plan.html",
         asked=record,
         plan=plan,
-        is_own=plan.maker_id == actor.user_id and settings.CAVRA_FOUR_EYES,
+        is_own=approvers.is_own(plan, actor=actor),
+        is_first=any(found.is_waiting and found.approver_id == actor.user_id for found in given.values()),
         steps=flow.steps(figures.plan_progress(plan)),
-        entries=entries[:SHOWN],
+        entries=[(row, approval_entries.count_of(given, row)) for row in rows],
         form=DecideForm(),
+    )
+
+
+def _entries(approval_plan_id: str) -> QuerySet[ApprovalPlanEntry]:
+    """An approval plan's entries, each decision with the plan's `words` on it, newest first."""
+    words = queries.approval_decisions().filter(approval_plan__approval_plan_id=approval_plan_id)
+    return (
+        ApprovalPlanEntry.objects.filter(approval_plan__approval_plan_id=approval_plan_id)
+        .select_related("decision__delivery", "decision__plan")
+        .prefetch_related(Prefetch("decision__approval_decisions", words, to_attr="words"))
+        .order_by("id")
     )
 
 
@@ -60,6 +66,13 @@ def decide(request: HttpRequest, actor: Actor, approval_plan_id: str) -> HttpRes
         notes=data["notes"],
         expires_in_minutes=data["expires_in_minutes"] or A_DAY,
     )
-    plural = "decision" if answer.decision_count == 1 else "decisions"
-    messages.success(request, f"{answer.decision_count:,} {plural} now {data['approval_state']}.")
+    messages.success(request, _said(answer))
     return SeeOther(reverse("console:approval-plan", args=[approval_plan_id]))
+
+
+def _said(answer: approvals.ApprovalAnswer) -> str:
+    plural = "decision" if answer.decision_count == 1 else "decisions"
+    first = answer.decisions[0]
+    if first.approvals_given < first.approvals_needed and first.approval_state is ApprovalState.APPROVED:
+        return f"{answer.decision_count:,} {plural} with 1 of 2 approvals. Another person gives the second."
+    return f"{answer.decision_count:,} {plural} now {first.approval_state}."

@@ -1,6 +1,5 @@
 """One retry plan: what it says, and the steps from there to a live run."""
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
@@ -9,7 +8,7 @@ from django.views.decorators.http import require_safe
 from rollback_audit.console import figures, flow
 from rollback_audit.console.doors import Refusals, SeeOther, button, page, read, show
 from rollback_audit.console.forms import MOST_PER_RUN, ExecuteForm, LimitForm, ReviewForm
-from rollback_audit.engine import approvals, clock, queries, reviews, worker
+from rollback_audit.engine import approvals, approvers, clock, queries, reviews, worker
 from rollback_audit.engine import plans as verbs
 from rollback_audit.engine.actors import Actor
 from rollback_audit.models import WorkerRun
@@ -31,7 +30,7 @@ def plan(request: HttpRequest, actor: Actor, retry_plan_id: str) -> HttpResponse
         actor,
         "console/plan.html",
         plan=record,
-        is_own=row.maker_id == actor.user_id and settings.CAVRA_FOUR_EYES,
+        is_own=approvers.is_own(row, actor=actor),
         steps=walk,
         here=flow.here(walk),
         groups=figures.decision_groups(retry_plan_id),

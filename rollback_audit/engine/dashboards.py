@@ -20,6 +20,9 @@ from rollback_audit.models import (
     EvidenceEntry,
     EvidencePackage,
     NotificationPlan,
+    Recovery,
+    RecoveryClosure,
+    RecoveryPlaybook,
     RetryAcknowledgement,
     RetryPlan,
     WorkerRun,
@@ -37,6 +40,7 @@ from rollback_audit.states import (
     MetadataKind,
     Permission,
     ReasonCode,
+    RecoveryState,
     RunState,
     Source,
 )
@@ -62,9 +66,9 @@ LEDGER_ONLY = [
         MetadataKind.LATE_RESULT,
         MetadataKind.RUN_QUEUED,
         MetadataKind.CONNECTOR_CHANGED,
+        MetadataKind.CONNECTOR_TESTED,
     )
 ]
-_CLOSED_RECOVERY = ["resolved", "mitigated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,19 +261,10 @@ def _given_approval_count() -> int:
 
 
 def _recovery_counts() -> dict[str, int]:
-    """Served by the index entry_by_kind."""
-    kinds = [MetadataKind.RECOVERY_PLAYBOOK.value, MetadataKind.RECOVERY_CLOSURE.value]
-    entries = EvidenceEntry.objects.filter(metadata_kind__in=kinds).order_by()
-    counts = {
-        kind: (count, closed)
-        for kind, count, closed in entries.values_list("metadata_kind").annotate(
-            count=Count("*"), closed=Count("id", filter=Q(acknowledgement_state__in=_CLOSED_RECOVERY))
-        )
-    }
     return {
-        "delivery_connector_recovery_playbook_count": counts.get(kinds[0], (0, 0))[0],
-        "delivery_connector_recovery_closure_count": counts.get(kinds[1], (0, 0))[0],
-        "delivery_connector_recovery_closed_count": counts.get(kinds[1], (0, 0))[1],
+        "delivery_connector_recovery_playbook_count": RecoveryPlaybook.objects.count(),
+        "delivery_connector_recovery_closure_count": RecoveryClosure.objects.count(),
+        "delivery_connector_recovery_closed_count": Recovery.objects.filter(state=RecoveryState.CLOSED.value).count(),
     }
 
 

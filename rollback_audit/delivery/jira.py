@@ -20,11 +20,12 @@ from rollback_audit.delivery.contract import ConfigurationProblem, ConnectorSett
 from rollback_audit.delivery.fields import fields_of
 from rollback_audit.delivery.notice import event_or_size, notice_of
 from rollback_audit.delivery.statuses import is_success, verdict_for
-from rollback_audit.states import Category, FailureKind
+from rollback_audit.states import Category, FailureKind, RepeatCheck
 
 PROVIDER = "jira"
 CATEGORY = Category.ITSM
 DROPS_REPEATS = False
+ASKS_BY = RepeatCheck.BY_KEY
 MAX_BODY_BYTES = 200_000
 # Jira takes 32,767 characters of description, what it stores around the text included.
 MAX_EVENT_CHARACTERS = 24_000

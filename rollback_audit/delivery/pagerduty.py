@@ -6,7 +6,7 @@ the `dedup_key`: PagerDuty adds a repeat to the open alert of that key, so repea
 resolved the alert a repeat opens another one; the Events API cannot be asked, but with an `api_key` the REST API is,
 before an attempt of unknown outcome is sent again, and it knows resolved incidents too.
 
-`url` is the Events API's base (`https://events.pagerduty.com`, `https://events.eu.pagerduty.com`).
+The addresses are PagerDuty's own, by `region`; `url` and `api_url` are for a relay in between.
 """
 
 import json
@@ -21,33 +21,44 @@ from rollback_audit.delivery.fields import fields_of
 from rollback_audit.delivery.notice import notice_of
 from rollback_audit.delivery.outbound import route_for
 from rollback_audit.delivery.statuses import is_success, verdict_for
-from rollback_audit.states import AlertLevel, Category, FailureKind
+from rollback_audit.states import AlertLevel, Category, FailureKind, RepeatCheck
 
 PROVIDER = "pagerduty"
 CATEGORY = Category.ITSM
 DROPS_REPEATS = True
+ASKS_BY = RepeatCheck.BY_KEY
 MAX_BODY_BYTES = 512_000
 
 SECRETS: tuple[str, ...] = ("routing_key", "api_key")
-OPTIONS: Mapping[str, type] = {"api_url": str, "source": str}
+OPTIONS: Mapping[str, type] = {"region": str, "source": str, "api_url": str}
 
 ENQUEUE_PATH = "/v2/enqueue"
 INCIDENTS_PATH = "/incidents"
 
-_EVENTS_HOST = re.compile(r"https://events(\.eu)?\.pagerduty\.com(?=/|$)")
+# By service region: the Events API, the REST API.
+_BASES = {
+    "us": ("https://events.pagerduty.com", "https://api.pagerduty.com"),
+    "eu": ("https://events.eu.pagerduty.com", "https://api.eu.pagerduty.com"),
+}
 _SEVERITY = {AlertLevel.CRITICAL: "critical", AlertLevel.WARNING: "warning", AlertLevel.HEALTHY: "info"}
 _ROUTING_KEY = re.compile(r"routing.?key", re.I)
 # The list's first element, or its end. One incident can be longer than what is kept of an answer.
 _INCIDENTS = re.compile(rb'"incidents"\s*:\s*\[\s*([{\]])')
 
 
+def address(options: Mapping[str, object]) -> str:
+    """The Events API of the region."""
+    return _bases(options)[0]
+
+
 def check(settings: ConnectorSettings) -> None:
-    """The integration's key is required. A REST API key wants the REST API's address, known for PagerDuty's own."""
+    """The integration's key is required. A REST API key asks at `api_url`, which must be allowed like `url`."""
     if "routing_key" not in settings.secrets:
         raise ConfigurationProblem("routing_key", "is required: name it with routing_key_env or routing_key_file")
     if "?" in settings.url:
         raise ConfigurationProblem("url", "must be the Events API's base, without a query")
-    if "api_key" in settings.secrets and route_for(_api_url(settings), settings.egress) is None:
+    api_url = _api_url(settings)
+    if "?" in api_url or route_for(api_url, settings.egress) is None:
         raise ConfigurationProblem("api_url", "must be the REST API's base, and one that this connector may reach")
 
 
@@ -116,9 +127,11 @@ def holding(status_code: int, body: bytes, envelope: Envelope) -> Verdict | None
 
 
 def _api_url(settings: ConnectorSettings) -> str:
-    """The REST API's base; empty where nobody knows it."""
-    given = settings.options.get("api_url")
-    if given is not None:
-        return str(given)
-    host = _EVENTS_HOST.match(settings.url)
-    return "" if host is None else f"https://api{host[1] or ''}.pagerduty.com"
+    return str(settings.options.get("api_url", _bases(settings.options)[1]))
+
+
+def _bases(options: Mapping[str, object]) -> tuple[str, str]:
+    region = options.get("region", "us")
+    if region not in _BASES:
+        raise ConfigurationProblem("region", f"must be one of {', '.join(sorted(_BASES))}")
+    return _BASES[str(region)]

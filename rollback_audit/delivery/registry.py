@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from rollback_audit.delivery import splunk, webhook
+from rollback_audit.delivery import jira, pagerduty, servicenow, slack, splunk, teams, webhook
 from rollback_audit.delivery.contract import (
     Addressed,
     Asking,
@@ -18,20 +18,29 @@ from rollback_audit.delivery.contract import (
 from rollback_audit.states import Category
 
 CONNECTORS: dict[str, Connector] = {
+    "jira": jira,
+    "pagerduty": pagerduty,
+    "servicenow": servicenow,
+    "slack": slack,
     "splunk": splunk,
+    "teams": teams,
     "webhook": webhook,
 }
 
 # What some of them can do beside.
-ADDRESSED: dict[str, Addressed] = {}
-ASKING: dict[str, Asking] = {}
+ADDRESSED: dict[str, Addressed] = {
+    "pagerduty": pagerduty,
+}
+ASKING: dict[str, Asking] = {
+    "jira": jira,
+    "pagerduty": pagerduty,
+    "servicenow": servicenow,
+}
 SIGNING_IN: dict[str, SigningIn] = {}
 CONFIRMING: dict[str, Confirming] = {}
 
 # Named by the contract and not built yet: refused by that name, so that nobody takes it for a typing error.
-NOT_SUPPORTED_YET = frozenset(
-    {"datadog", "elastic", "jira", "otlp", "pagerduty", "sentinel", "servicenow", "slack", "syslog", "teams"}
-)
+NOT_SUPPORTED_YET = frozenset({"datadog", "elastic", "otlp", "sentinel", "syslog"})
 
 
 def category(provider: str) -> Category:

@@ -20,11 +20,12 @@ from rollback_audit.delivery.contract import ConfigurationProblem, ConnectorSett
 from rollback_audit.delivery.fields import fields_of
 from rollback_audit.delivery.notice import event_or_size, notice_of
 from rollback_audit.delivery.statuses import is_success, verdict_for
-from rollback_audit.states import AlertLevel, Category, FailureKind
+from rollback_audit.states import AlertLevel, Category, FailureKind, RepeatCheck
 
 PROVIDER = "servicenow"
 CATEGORY = Category.ITSM
 DROPS_REPEATS = False
+ASKS_BY = RepeatCheck.BY_KEY
 MAX_BODY_BYTES = 50_000
 # Of the table `task` and those that extend it; longer texts are cut off without a word.
 MAX_SHORT_DESCRIPTION = 160
@@ -40,13 +41,14 @@ _NO_TABLE = "Invalid table"
 
 def check(settings: ConnectorSettings) -> None:
     """One way to sign in: user and password (Basic), a token (Bearer), or an API key."""
+    for key, other in (("user", "password"), ("password", "user")):
+        if other in settings.secrets and key not in settings.secrets:
+            raise ConfigurationProblem(key, f"is required beside {other}: name it with {key}_env or {key}_file")
     ways = [key for key in ("password", "token", "api_key") if key in settings.secrets]
     if not ways:
         raise ConfigurationProblem("token", "is required, or user and password, or api_key: name them by _env or _file")
     if len(ways) > 1:
         raise ConfigurationProblem(ways[1], f"stands beside {ways[0]}; use one of them")
-    if ("user" in settings.secrets) != ("password" in settings.secrets):
-        raise ConfigurationProblem("user", "and password belong together")
     if ":" in settings.secrets.get("user", ""):
         raise ConfigurationProblem("user", "must not hold a colon")
     if not _TABLE.fullmatch(_table(settings)):

@@ -116,6 +116,7 @@ class Case:
 
     `required` are the keys it cannot do without; `key_of` finds the idempotency key in a request that arrived;
     `is_event` tells the request that carries the event from those before and after it, which `otherwise` answers.
+    `bounded`: what is sent is a notice, within the vendor's limit whatever the event is.
     """
 
     provider: str
@@ -132,6 +133,7 @@ class Case:
     asked: Asked | None = None
     confirmed: Confirmed | None = None
     over_http: bool = True
+    bounded: bool = False
 
     def __str__(self) -> str:
         return self.provider

@@ -21,6 +21,7 @@ from rollback_audit.models import (
     DrillSchedule,
     EvidencePackage,
     NotificationPlan,
+    Recovery,
 )
 from rollback_audit.states import (
     AlertLevel,
@@ -31,6 +32,7 @@ from rollback_audit.states import (
     FailureKind,
     Outcome,
     ReasonCode,
+    RecoveryState,
     Role,
     Source,
 )
@@ -177,6 +179,25 @@ def attempt(of: Delivery, *, outcome: Outcome, kind: Any, status_code: Any) -> D
         status_code=status_code,
         duration_ms=84,
     )
+
+
+def open_recovery(of: Connector, *, first_failure_at: datetime, **changes: object) -> Recovery:
+    """An outage that began then and goes on: three failures, the latest with 503."""
+    values: dict[str, object] = {
+        "recovery_id": opaque("gordackrecovery"),
+        "playbook_id": opaque("gordackplaybook"),
+        "provider": of.name,
+        "category": of.category,
+        "state": RecoveryState.OPEN,
+        "failure_count": 3,
+        "latest_failure_at": first_failure_at + timedelta(minutes=1),
+        "status_codes": [503],
+        "failure_kinds": [FailureKind.UNAVAILABLE.value],
+        "opened_by": "factory",
+        "opened_at": first_failure_at,
+        "updated_at": first_failure_at,
+    }
+    return Recovery.objects.create(connector=of, first_failure_at=first_failure_at, **(values | changes))
 
 
 def schedule(schedule_id: str = "payments-rollback", **changes: object) -> DrillSchedule:

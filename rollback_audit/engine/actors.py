@@ -29,11 +29,13 @@ class Actor:
             raise NotAllowed(f"This needs the permission {permission.value}.")
 
 
-# Schedules act as the system: it looks and dry-runs, and can never send.
+# Schedules act as the system: it looks, dry-runs and keeps reports, and can never send.
 SYSTEM = Actor(
     name="system",
     user_id=None,
-    permissions=frozenset({Permission.VIEW_EVIDENCE, Permission.PLAN_RETRY, Permission.RUN_DRY}),
+    permissions=frozenset(
+        {Permission.VIEW_EVIDENCE, Permission.PLAN_RETRY, Permission.RUN_DRY, Permission.OPEN_RECOVERY}
+    ),
 )
 
 

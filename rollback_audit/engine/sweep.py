@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from django.db.models import Q
 
-from rollback_audit.engine import clock, connectors, drain, leases, schedules
+from rollback_audit.engine import clock, connectors, drain, executive_reports, leases, schedules
 from rollback_audit.models import WorkerRun
 from rollback_audit.states import RunState
 
@@ -15,6 +15,7 @@ def sweep(*, should_stop: Callable[[], bool] = lambda: False) -> None:
     while leases.reclaim_expired() and not should_stop():
         pass
     schedules.run_due()
+    executive_reports.store_due()
     for run_id in undriven():
         if should_stop():
             return

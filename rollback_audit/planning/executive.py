@@ -1,6 +1,7 @@
 """What an executive report says of its figures: the risks, gravest first, and what to do about each."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from rollback_audit.planning.packages import worst
@@ -20,7 +21,8 @@ class RiskFigures(NamedTuple):
     delivery_count: int = 0
 
 
-class Risk(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Risk:
     code: ReportRisk
     alert_level: AlertLevel
     count: int

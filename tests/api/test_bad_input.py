@@ -100,6 +100,8 @@ def _runs() -> Iterator[Bad]:
     for name in ("dry_run", "execute"):
         yield from _each(_RUN, name, _SWITCHES)
     yield Bad(_RUN, {"dry_run": False, "execute": False}, ("execute",))
+    yield Bad(_RUN, {"dry_run": False}, ("execute",))
+    yield Bad(_RUN, {"dry_run": False, "reason": "It is back."}, ("execute",))
     yield Bad(_RUN, {"execute": True}, ("reason",))
     yield from _each(_RUN, "max_retry_deliveries", [*_NUMBERS, 0, 10_001])
     yield from _each(_RUN, "reason", _TEXTS)

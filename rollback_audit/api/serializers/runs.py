@@ -27,7 +27,7 @@ class WorkerRunCreateSerializer(Body):
     """What to run. Everything is optional; without `execute` it is a dry run."""
 
     generated_by = optional(128, help_text=LABEL)
-    dry_run = Switch(required=False, help_text="Default true, unless execute is true. true wins over execute.")
+    dry_run = Switch(required=False, help_text="Default true, unless execute is true. true wins over execute; false wants it.")
     execute = Switch(required=False, help_text="Default false.")
     retry_policy = RetryPolicySerializer(required=False, allow_null=True)
     source = optional(96)  # type: ignore[assignment]
@@ -42,8 +42,8 @@ class WorkerRunCreateSerializer(Body):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         execute = attrs.pop("execute", None)
-        if attrs.get("dry_run") is False and execute is False:
-            raise ValidationError({"execute": ["It says the opposite of dry_run."]})
+        if attrs.get("dry_run") is False and not execute:
+            raise ValidationError({"execute": ["A live run says execute: true. dry_run: false alone is no order."]})
         attrs.setdefault("dry_run", not execute)
         for name, other in (("retry_plan_id", "plan_digest"), ("plan_digest", "retry_plan_id")):
             if attrs[name] and not attrs[other]:

@@ -27,7 +27,9 @@ class WorkerRunCreateSerializer(Body):
     """What to run. Everything is optional; without `execute` it is a dry run."""
 
     generated_by = optional(128, help_text=LABEL)
-    dry_run = Switch(required=False, help_text="Default true, unless execute is true. true wins over execute; false wants it.")
+    dry_run = Switch(
+        required=False, help_text="Default true, unless execute is true. true wins over execute; false wants it."
+    )
     execute = Switch(required=False, help_text="Default false.")
     retry_policy = RetryPolicySerializer(required=False, allow_null=True)
     source = optional(96)  # type: ignore[assignment]

@@ -28,7 +28,7 @@ DROPS_REPEATS = False
 ASKS_BY = RepeatCheck.BY_KEY
 MAX_BODY_BYTES = 200_000
 # Jira takes 32,767 characters of description, what it stores around the text included.
-MAX_EVENT_CHARACTERS = 24_000
+MAX_EVENT_CHARACTERS = 20_000
 
 SECRETS: tuple[str, ...] = ("email", "token")
 OPTIONS: Mapping[str, type] = {"project": str, "issue_type": str}

@@ -14,6 +14,12 @@ from rollback_audit.records.drills import (
 )
 from rollback_audit.records.history import HistoryRow
 from rollback_audit.records.plans import RetryPlanRecord
+from rollback_audit.records.recoveries import (
+    RecoveryClosureRecord,
+    RecoveryPlaybookRecord,
+    RecoveryRecord,
+    RecoveryReportRecord,
+)
 from rollback_audit.records.runs import RetryResultRecord, WorkerRunRecord
 from rollback_audit.states import PRODUCT
 
@@ -68,6 +74,32 @@ class ApprovalDecisionAnswer:
     decisions: list[ApprovalDecisionRecord]
     decision_count: int
     metadata: list[HistoryRow]
+    actor: ActorRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryPlaybookAnswer:
+    playbook: RecoveryPlaybookRecord
+    metadata: HistoryRow
+    actor: ActorRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryClosureAnswer:
+    """The word, and the recovery after it."""
+
+    closure: RecoveryClosureRecord
+    recovery: RecoveryRecord
+    metadata: HistoryRow
+    actor: ActorRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryRecoveryReportAnswer:
+    """`metadata` is always null: looking writes nothing."""
+
+    report: RecoveryReportRecord
+    metadata: HistoryRow | None
     actor: ActorRecord
 
 

@@ -54,6 +54,24 @@ APPROVAL_DECISION = [
     _request("Approve one for an hour", {**_KEY, "approval_state": "approved", "expires_in_minutes": 60}),
     _request("Deny all", {"decisions": "all", "approval_state": "denied", "external_ref": "CHG-1042"}),
 ]
+RECOVERY_PLAYBOOK = [
+    _request("Connectors that failed twice today", {}),
+    _request("Connectors that failed at all this week", {"min_failure_count": 1, "lookback_hours": 168}),
+]
+RECOVERY_CLOSURE = [
+    _request(
+        "Works again, and this delivery proves it",
+        {
+            "provider": "splunk",
+            "closure_state": "resolved",
+            "external_ref": "INC-7",
+            "verification_refs": ["gordackdelivery-0a1b2c3d4e5f6071"],
+        },
+    ),
+    _request(
+        "It was not over", {"provider": "splunk", "closure_state": "reopened", "external_ref": "INC-7, refused again"}
+    ),
+]
 SCHEDULE = [
     _request(
         "A drill every 30 days",

@@ -23,10 +23,12 @@ from rollback_audit.states import (
     AlertLevel,
     ApprovalAction,
     Category,
+    ClosureState,
     DeliveryState,
     FailureKind,
     MetadataKind,
     ReasonCode,
+    RecoveryState,
     ResultState,
     RetryAcknowledgementState,
     RunState,
@@ -111,10 +113,11 @@ def check_query(query: Any, *, known: set[str]) -> None:
         raise ValidationError({**refused, **twice})
 
 
+# Whatever the ledger keeps as a person's word.
+_SAID = (AcknowledgementState, RetryAcknowledgementState, ClosureState)
 AnyAcknowledgement = StrEnum(  # type: ignore[misc]
     "AnyAcknowledgement",
-    {item.name: item.value for words in (AcknowledgementState, RetryAcknowledgementState) for item in words}
-    | {"OUTSTANDING": OUTSTANDING},
+    {item.name: item.value for words in _SAID for item in words} | {"OUTSTANDING": OUTSTANDING},
 )
 
 
@@ -202,6 +205,28 @@ class RouteFilters(Filters):
 class ScheduleFilters(Filters):
     owner = text(128)
     enabled = switch()
+
+
+class RecoveryPlaybookFilters(Filters):
+    generated_by = text(128)
+    since = not_before("generated_at")
+    until = before("generated_at")
+
+
+class RecoveryClosureFilters(Filters):
+    provider = text(63, "recovery__provider")
+    closure_state = word(ClosureState)
+    since = not_before("closed_at")
+    until = before("closed_at")
+
+
+class RecoveryFilters(Filters):
+    provider = text(63)
+    category = word(Category)
+    state = word(RecoveryState)
+    closure_state = word(ClosureState)
+    since = not_before("opened_at")
+    until = before("opened_at")
 
 
 class ConnectorFilters(Filters):

@@ -58,7 +58,7 @@ class KeysetPagination(BasePagination):
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         self._view, self._path = view, request.get_full_path()
-        self.limit = _whole(request.query_params, "limit", default=DEFAULT_PAGE, least=1, most=LONGEST_PAGE)
+        self.limit = whole(request.query_params, "limit", default=DEFAULT_PAGE, least=1, most=LONGEST_PAGE)
         self.offset: int | None = self._offset(request.query_params)
         cursor = self._cursor(request.query_params)
         self.total = view.count(queryset)
@@ -137,10 +137,11 @@ class ShallowPagination(KeysetPagination):
     def _offset(self, query: Mapping[str, str]) -> int:
         if "offset" in query and "cursor" in query:
             raise ValidationError({"offset": ["Leave it out with cursor."]})
-        return _whole(query, "offset", default=0, least=0, most=DEEPEST_OFFSET)
+        return whole(query, "offset", default=0, least=0, most=DEEPEST_OFFSET)
 
 
-def _whole(query: Mapping[str, str], name: str, *, default: int, least: int, most: int) -> int:
+def whole(query: Mapping[str, str], name: str, *, default: int, least: int, most: int) -> int:
+    """A query's whole number. Raises ValidationError naming the parameter."""
     if name not in query:
         return default
     if not _WHOLE.fullmatch(query[name]) or not least <= int(query[name]) <= most:

@@ -12,6 +12,7 @@ from rollback_audit.api.viewsets.deliveries import AuditDeliveries, AuditPackage
 from rollback_audit.api.viewsets.drills import DrillAcknowledgements, DrillNotifications, DrillRoutes, DrillSchedules
 from rollback_audit.api.viewsets.history import DrillDashboard, History, WorkerDashboard
 from rollback_audit.api.viewsets.plans import RetryAcknowledgements, RetryPlanDecisions, RetryPlans
+from rollback_audit.api.viewsets.recoveries import Recoveries, RecoveryClosures, RecoveryPlaybooks, RetryRecoveryReport
 from rollback_audit.api.viewsets.runs import WorkerRunResults, WorkerRuns
 
 
@@ -74,6 +75,22 @@ _VIEWS: list[tuple[str, Callable[..., Any], str]] = [
         ApprovalDecisions.as_view(_CREATE),
         "approval-decisions",
     ),
+    # Recovery of connectors.
+    (f"{A}/connector-recovery-playbook", RecoveryPlaybooks.as_view(_CREATE), "recovery-playbook-create"),
+    (f"{A}/connector-recovery-playbooks", RecoveryPlaybooks.as_view(_LIST), "recovery-playbooks"),
+    (
+        f"{A}/connector-recovery-playbooks/<record:playbook_id>",
+        RecoveryPlaybooks.as_view(_RETRIEVE),
+        "recovery-playbook",
+    ),
+    (
+        f"{A}/connector-recovery-playbooks/<record:playbook_id>/closures",
+        RecoveryClosures.as_view(_LIST | _CREATE),
+        "recovery-closures",
+    ),
+    (f"{A}/connector-recoveries", Recoveries.as_view(_LIST), "recoveries"),
+    (f"{A}/connector-recoveries/<record:recovery_id>", Recoveries.as_view(_RETRIEVE), "recovery"),
+    (f"{A}/retry-recovery-report", RetryRecoveryReport.as_view(_RETRIEVE), "retry-recovery-report"),
     # Deliveries and connectors.
     (A, AuditDeliveries.as_view(_CREATE), "audit-delivery"),
     (f"{A}/deliveries", Deliveries.as_view(_LIST), "deliveries"),

@@ -1,6 +1,6 @@
 """Recovery rows to public records."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from rollback_audit.models import Recovery, RecoveryClosure, RecoveryPlaybook, RecoveryPlaybookEntry
@@ -21,8 +21,8 @@ def steps(codes: Sequence[str], category: Category) -> list[RecoveryStepRecord]:
     return [RecoveryStepRecord(code=code, text=rules.sentence(RecoveryStep(code), category)) for code in codes]
 
 
-def playbook(row: RecoveryPlaybook, entries: Sequence[RecoveryPlaybookEntry]) -> RecoveryPlaybookRecord:
-    """A playbook with its entries; each entry's recovery must be loaded."""
+def playbook(row: RecoveryPlaybook, entries: Iterable[RecoveryPlaybookEntry]) -> RecoveryPlaybookRecord:
+    """A playbook with its entries, by connector; each entry's recovery must be loaded."""
     return RecoveryPlaybookRecord(
         playbook_id=row.playbook_id,
         generated_at=row.generated_at,
@@ -30,7 +30,7 @@ def playbook(row: RecoveryPlaybook, entries: Sequence[RecoveryPlaybookEntry]) ->
         min_failure_count=row.min_failure_count,
         lookback_hours=row.lookback_hours,
         provider_count=row.provider_count,
-        provider_playbooks=[_entry(entry) for entry in entries],
+        provider_playbooks=sorted(map(_entry, entries), key=lambda entry: entry.provider),
     )
 
 

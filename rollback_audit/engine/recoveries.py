@@ -82,7 +82,7 @@ def make_playbook(
         row.provider_count = len(recoveries)
         row.save(force_insert=True)
         entries = RecoveryPlaybookEntry.objects.bulk_create([_entry(row, item) for item in recoveries])
-        record = present_recoveries.playbook(row, sorted(entries, key=lambda entry: entry.recovery.provider))
+        record = present_recoveries.playbook(row, entries)
         line = ledger.row(
             MetadataKind.RECOVERY_PLAYBOOK,
             session_id=row.playbook_id,
@@ -147,8 +147,7 @@ def read_playbook(*, actor: Actor, playbook_id: str) -> RecoveryPlaybookRecord:
     """A stored playbook, as it stood when it was made."""
     actor.require(Permission.VIEW_EVIDENCE)
     row = find_playbook(playbook_id)
-    entries = row.entries.select_related("recovery").order_by("recovery__provider")
-    return present_recoveries.playbook(row, list(entries))
+    return present_recoveries.playbook(row, row.entries.select_related("recovery"))
 
 
 def read_recovery(*, actor: Actor, recovery_id: str) -> RecoveryRecord:

@@ -9,7 +9,7 @@ from django.core.cache import cache
 from rest_framework.test import APIClient
 
 from rollback_audit.api import totals
-from rollback_audit.engine import approvals, clock, deliveries, intake, plans, reviews, tokens, worker
+from rollback_audit.engine import approvals, clock, deliveries, intake, plans, recoveries, reviews, tokens, worker
 from rollback_audit.engine.packages import AuditFilters
 from rollback_audit.engine.reviews import DecisionKey
 from rollback_audit.engine.worker import RunRequest
@@ -88,12 +88,15 @@ def world(
     reviews.acknowledge_retry(actor=manager, retry_plan_id=plan.retry_plan_id, key=key)
     asked, _ = approvals.request_approval(actor=manager, retry_plan_id=plan.retry_plan_id)
     run = worker.start_run(actor=manager, request=RunRequest())
+    playbook, _ = recoveries.make_playbook(actor=manager, min_failure_count=1)
     receiver.reply = Reply(200)
     return World(
         schedule_id="payments-rollback",
         retry_plan_id=plan.retry_plan_id,
         plan_digest=plan.plan_digest,
         approval_plan_id=asked.approval_plan_id,
+        playbook_id=playbook.playbook_id,
+        recovery_id=playbook.provider_playbooks[0].recovery_id,
         run_id=run.run.run_id,
         delivery_id=failed.delivery_plan.delivery_id,
         audit_id=failed.audit_package.audit_id,

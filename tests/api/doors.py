@@ -20,6 +20,8 @@ class World:
     retry_plan_id: str
     plan_digest: str
     approval_plan_id: str
+    playbook_id: str
+    recovery_id: str
     run_id: str
     delivery_id: str
     audit_id: str
@@ -71,6 +73,12 @@ READS = [
     Door("GET", f"{A}/retry-plans/{{retry_plan_id}}/decisions"),
     Door("GET", f"{A}/retry-execution-approval-plans/{{approval_plan_id}}"),
     Door("GET", f"{A}/retry-execution-approval-plans/{{approval_plan_id}}/entries"),
+    Door("GET", f"{A}/connector-recovery-playbooks"),
+    Door("GET", f"{A}/connector-recovery-playbooks/{{playbook_id}}"),
+    Door("GET", f"{A}/connector-recovery-playbooks/{{playbook_id}}/closures"),
+    Door("GET", f"{A}/connector-recoveries"),
+    Door("GET", f"{A}/connector-recoveries/{{recovery_id}}"),
+    Door("GET", f"{A}/retry-recovery-report"),
     Door("GET", f"{A}/deliveries"),
     Door("GET", f"{A}/deliveries/{{delivery_id}}"),
     Door("GET", f"{A}/connectors"),
@@ -95,6 +103,13 @@ POSTS = [
         f"{A}/retry-execution-approval-plans/{{approval_plan_id}}/decisions",
         Permission.APPROVE_RETRY,
         lambda world: world.key,
+    ),
+    Door("POST", f"{A}/connector-recovery-playbook", Permission.OPEN_RECOVERY),
+    Door(
+        "POST",
+        f"{A}/connector-recovery-playbooks/{{playbook_id}}/closures",
+        Permission.CLOSE_RECOVERY,
+        lambda world: {"provider": "webhook", "closure_state": "deferred", "external_ref": "INC-7"},
     ),
     Door("POST", A, Permission.DELIVER_EVIDENCE),
     Door("POST", f"{B}/schedules", Permission.EDIT_SCHEDULES, _new_schedule, 201),

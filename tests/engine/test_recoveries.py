@@ -52,7 +52,7 @@ def ago(by: timedelta) -> dict[str, Any]:
     return {"at": factories.now() - by}
 
 
-def playbook(actor: Actor, **changes: int) -> RecoveryPlaybookRecord:
+def playbook(actor: Actor, **changes: Any) -> RecoveryPlaybookRecord:
     return recoveries.make_playbook(actor=actor, **changes)[0]
 
 
@@ -362,7 +362,7 @@ def test_closings_at_once_close_it_once(people: People) -> None:
 def test_a_late_closing_stays_breached(owner: Actor, asked: RecoveryPlaybookRecord, later: Later) -> None:
     before = recovery_reports.retry_recovery_report(actor=owner)
     assert (before.recovery_open_count, before.recovery_slo_breached_count) == (1, 0)
-    later(3 * HOUR)
+    later(3 * HOUR + MINUTE)
     assert recovery_reports.retry_recovery_report(actor=owner).recovery_slo_breached_count == 1
     say(owner, asked, ClosureState.MITIGATED)
     later(240 * HOUR)

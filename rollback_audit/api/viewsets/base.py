@@ -13,7 +13,7 @@ from rest_framework.viewsets import GenericViewSet
 from rollback_audit.api import idempotency, parsers
 from rollback_audit.api.answers import ActorRecord, actor_record
 from rollback_audit.api.filters import check_query
-from rollback_audit.api.pagination import KeysetPagination
+from rollback_audit.api.pagination import KeysetPagination, whole
 from rollback_audit.api.permissions import HoldsPermission
 from rollback_audit.api.serializers.body import Body
 from rollback_audit.api.serializers.fields import Text
@@ -102,6 +102,10 @@ class EvidenceViewSet(GenericViewSet[Any]):
         except ValidationError as problem:
             raise ValidationError({name: problem.detail}) from None
         return text
+
+    def whole(self, name: str, *, default: int, least: int, most: int) -> int:
+        """A query parameter that is a whole number."""
+        return whole(self.request.query_params, name, default=default, least=least, most=most)
 
     def once(self, perform: Callable[[], Response]) -> Response:
         """Do it, or give the first answer again where the request repeats an Idempotency-Key."""

@@ -20,6 +20,7 @@ from rollback_audit.models import (
     DrillRoute,
     DrillSchedule,
     EvidencePackage,
+    HealthAlert,
     NotificationPlan,
     Recovery,
 )
@@ -30,6 +31,8 @@ from rollback_audit.states import (
     ConnectorStanding,
     DeliveryState,
     FailureKind,
+    HealthAlertState,
+    HealthCode,
     Outcome,
     ReasonCode,
     RecoveryState,
@@ -198,6 +201,24 @@ def open_recovery(of: Connector, *, first_failure_at: datetime, **changes: objec
         "updated_at": first_failure_at,
     }
     return Recovery.objects.create(connector=of, first_failure_at=first_failure_at, **(values | changes))
+
+
+def health_alert(**changes: object) -> HealthAlert:
+    """An open alert: the worker has not run for twice the interval, told an hour ago."""
+    at = now() - timedelta(hours=1)
+    values: dict[str, object] = {
+        "alert_id": opaque("gordackalert"),
+        "key": "missed_worker_run:retry-worker",
+        "code": HealthCode.MISSED_WORKER_RUN,
+        "subject": "retry-worker",
+        "severity": AlertLevel.CRITICAL,
+        "message": "The retry worker has never run.",
+        "state": HealthAlertState.OPEN,
+        "health_id": opaque("gordackhealth"),
+        "opened_at": at,
+        "last_told_at": at,
+    }
+    return HealthAlert.objects.create(**(values | changes))
 
 
 def schedule(schedule_id: str = "payments-rollback", **changes: object) -> DrillSchedule:

@@ -4,6 +4,11 @@ from dataclasses import dataclass
 
 from django.contrib.auth.models import AbstractUser
 
+from rollback_audit.records.alerts import (
+    HealthAlertAcknowledgementRecord,
+    HealthAlertPlanRecord,
+    WorkerHealthRecord,
+)
 from rollback_audit.records.approvals import ApprovalDecisionRecord, ApprovalPlanRecord, RetryAcknowledgementRecord
 from rollback_audit.records.deliveries import ConnectorDeliveryRecord, DeliveryPlanRecord
 from rollback_audit.records.drills import (
@@ -100,6 +105,34 @@ class RetryRecoveryReportAnswer:
 
     report: RecoveryReportRecord
     metadata: HistoryRow | None
+    actor: ActorRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthAlertDeliveryAnswer:
+    """What was found, and what was told of it: nothing where `suppressed`. `metadata` is as with audit deliveries."""
+
+    health: WorkerHealthRecord
+    plan: HealthAlertPlanRecord | None
+    plan_metadata: HistoryRow | None
+    suppressed: bool
+    suppressed_count: int
+    delivery_plan: DeliveryPlanRecord | None
+    delivery: ConnectorDeliveryRecord | None
+    metadata: HistoryRow | None
+    delivery_metadata: list[HistoryRow]
+    success: bool
+    actor: ActorRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthAlertAcknowledgementAnswer:
+    """A word for each alert that was named; `acknowledgement` and `metadata` are the first."""
+
+    acknowledgement: HealthAlertAcknowledgementRecord
+    acknowledgements: list[HealthAlertAcknowledgementRecord]
+    metadata: HistoryRow
+    acknowledgement_metadata: list[HistoryRow]
     actor: ActorRecord
 
 

@@ -72,6 +72,16 @@ RECOVERY_CLOSURE = [
         "It was not over", {"provider": "splunk", "closure_state": "reopened", "external_ref": "INC-7, refused again"}
     ),
 ]
+HEALTH_ALERT_DELIVERY = [
+    _request("To every connector that works", {}),
+    _request(
+        "To one, at most every four hours, of a worker that runs every hour",
+        {"delivery_provider": "slack", "suppression_window_minutes": 240, "expected_interval_minutes": 60},
+    ),
+]
+HEALTH_ALERT_ACKNOWLEDGEMENT = [
+    _request("Seen", {"acknowledgement_state": "acknowledged", "external_ref": "INC-7"}),
+]
 SCHEDULE = [
     _request(
         "A drill every 30 days",

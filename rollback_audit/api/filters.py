@@ -26,6 +26,8 @@ from rollback_audit.states import (
     ClosureState,
     DeliveryState,
     FailureKind,
+    HealthAlertState,
+    HealthCode,
     MetadataKind,
     ReasonCode,
     RecoveryState,
@@ -227,6 +229,17 @@ class RecoveryFilters(Filters):
     closure_state = word(ClosureState)
     since = not_before("opened_at")
     until = before("opened_at")
+
+
+class HealthAlertFilters(Filters):
+    code = word(HealthCode)
+    subject = text(64)
+    severity = word(AlertLevel)
+    state = word(HealthAlertState)
+    acknowledgement_state = word(AcknowledgementState)
+    health_id = text(64)
+    since = not_before("last_told_at")
+    until = before("last_told_at")
 
 
 class ConnectorFilters(Filters):

@@ -10,6 +10,12 @@ from rollback_audit.api.errors import not_found
 from rollback_audit.api.viewsets.approvals import ApprovalDecisions, ApprovalPlanEntries, ApprovalPlans
 from rollback_audit.api.viewsets.deliveries import AuditDeliveries, AuditPackages, Connectors, Deliveries
 from rollback_audit.api.viewsets.drills import DrillAcknowledgements, DrillNotifications, DrillRoutes, DrillSchedules
+from rollback_audit.api.viewsets.health import (
+    WorkerHealth,
+    WorkerHealthAcknowledgements,
+    WorkerHealthAlertDashboard,
+    WorkerHealthAlerts,
+)
 from rollback_audit.api.viewsets.history import DrillDashboard, History, WorkerDashboard
 from rollback_audit.api.viewsets.plans import RetryAcknowledgements, RetryPlanDecisions, RetryPlans
 from rollback_audit.api.viewsets.recoveries import Recoveries, RecoveryClosures, RecoveryPlaybooks, RetryRecoveryReport
@@ -91,6 +97,16 @@ _VIEWS: list[tuple[str, Callable[..., Any], str]] = [
     (f"{A}/connector-recoveries", Recoveries.as_view(_LIST), "recoveries"),
     (f"{A}/connector-recoveries/<record:recovery_id>", Recoveries.as_view(_RETRIEVE), "recovery"),
     (f"{A}/retry-recovery-report", RetryRecoveryReport.as_view(_RETRIEVE), "retry-recovery-report"),
+    # Worker health.
+    (f"{A}/worker-health", WorkerHealth.as_view(_RETRIEVE), "worker-health"),
+    (f"{A}/worker-health-alerts", WorkerHealthAlerts.as_view(_LIST), "worker-health-alerts"),
+    (f"{A}/worker-health-alerts/deliver", WorkerHealthAlerts.as_view({"post": "deliver"}), "worker-health-deliver"),
+    (
+        f"{A}/worker-health-alerts/<record:alert_id>/acknowledgements",
+        WorkerHealthAcknowledgements.as_view(_CREATE),
+        "worker-health-acknowledgements",
+    ),
+    (f"{A}/worker-health-alert-dashboard", WorkerHealthAlertDashboard.as_view(_RETRIEVE), "worker-health-dashboard"),
     # Deliveries and connectors.
     (A, AuditDeliveries.as_view(_CREATE), "audit-delivery"),
     (f"{A}/deliveries", Deliveries.as_view(_LIST), "deliveries"),

@@ -44,12 +44,14 @@ def acknowledge_alert(
     named: str,
     acknowledgement_state: AcknowledgementState = AcknowledgementState.ACKNOWLEDGED,
     provider: str = "",
+    plan_id: str = "",
     external_ref: str = "",
     notes: str = "",
     acknowledged_by: str = "",
 ) -> list[Acknowledged]:
     """Say a person's word on an alert; `named` is its id, or the health id of a package: then on all it told of.
 
+    `plan_id` leaves out what that package did not tell of.
     The word keeps the alert quiet until it gets worse; `escalated` does not. Raises UnknownRecord and InvalidInput.
     """
     actor.require(Permission.ACKNOWLEDGE_ALERT)
@@ -59,7 +61,7 @@ def acknowledge_alert(
     if provider and not Connector.objects.filter(name=check_text("provider", provider, 63)).exists():
         raise InvalidInput({"provider": ["Unknown provider."]})
     with transaction.atomic():
-        alerts = _named(named)
+        alerts = _named(named, plan_id=plan_id)
         now = clock.now()
         rows = [
             HealthAlertAcknowledgement(
@@ -113,13 +115,16 @@ def alert_dashboard(*, actor: Actor) -> HealthAlertDashboardRecord:
     )
 
 
-def _named(named: str) -> Sequence[HealthAlert]:
+def _named(named: str, *, plan_id: str) -> Sequence[HealthAlert]:
     """The alert of an id, or all that a package told of, its recoveries too. Locked until the transaction ends."""
     # In the order of ids, as everybody locks them.
     rows = HealthAlert.objects.select_for_update().order_by("id")
     found = list(rows.filter(alert_id=named))
     if not found:
         found = list(rows.filter(alert_id__in=_told_by(named)))
+    if plan_id:
+        told = _told_by(plan_id)
+        found = [alert for alert in found if alert.alert_id in told]
     if not found:
         raise UnknownRecord("No alert and no alert package with this id.")
     return found

@@ -15,6 +15,7 @@ from rollback_audit.engine.reviews import DecisionKey
 from rollback_audit.engine.worker import RunRequest
 from rollback_audit.records.drills import DrillScheduleRecord
 from rollback_audit.states import Role
+from tests import factories
 from tests.api.doors import World
 from tests.engine.conftest import People, configure, later, people, receiver  # noqa: F401
 from tests.receivers import RecordingReceiver, Reply
@@ -100,6 +101,7 @@ def world(
         run_id=run.run.run_id,
         delivery_id=failed.delivery_plan.delivery_id,
         audit_id=failed.audit_package.audit_id,
+        alert_id=factories.health_alert().alert_id,
         receiver=receiver,
     )
 

@@ -25,6 +25,7 @@ class World:
     run_id: str
     delivery_id: str
     audit_id: str
+    alert_id: str
     receiver: RecordingReceiver
 
     @property
@@ -79,6 +80,9 @@ READS = [
     Door("GET", f"{A}/connector-recoveries"),
     Door("GET", f"{A}/connector-recoveries/{{recovery_id}}"),
     Door("GET", f"{A}/retry-recovery-report"),
+    Door("GET", f"{A}/worker-health"),
+    Door("GET", f"{A}/worker-health-alerts"),
+    Door("GET", f"{A}/worker-health-alert-dashboard"),
     Door("GET", f"{A}/deliveries"),
     Door("GET", f"{A}/deliveries/{{delivery_id}}"),
     Door("GET", f"{A}/connectors"),
@@ -127,6 +131,8 @@ POSTS = [
         lambda world: {"routes": [{"schedule_id": world.schedule_id, "provider": "webhook"}]},
     ),
     Door("POST", f"{B}/acknowledgements/audit-package", Permission.DELIVER_EVIDENCE),
+    Door("POST", f"{A}/worker-health-alerts/deliver", Permission.DELIVER_EVIDENCE),
+    Door("POST", f"{A}/worker-health-alerts/{{alert_id}}/acknowledgements", Permission.ACKNOWLEDGE_ALERT),
 ]
 PATCH = Door("PATCH", f"{B}/schedules/{{schedule_id}}", Permission.EDIT_SCHEDULES, lambda world: {"interval_days": 7})
 # Works only on a live run that has not finished; see `live_run`.

@@ -13,7 +13,7 @@ from tests.api.doors import ABORT, PATCH, POSTS, WRITES, A, B, Door, World
 
 pytestmark = pytest.mark.django_db
 
-_PLAN, _RUN, _REVIEW, _ASK, _DECIDE, _AUDIT, _SCHEDULE, _NOTIFY, _WORD, _BULK, _PACKAGE = POSTS
+_PLAN, _RUN, _REVIEW, _ASK, _DECIDE, _AUDIT, _SCHEDULE, _NOTIFY, _WORD, _BULK, _PACKAGE, _TELL, _ANSWER = POSTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +89,9 @@ def _policies() -> Iterator[Bad]:
 
 
 def _labels_and_deadlines() -> Iterator[Bad]:
-    for door in (_PLAN, _RUN, _ASK, _AUDIT, _NOTIFY, _PACKAGE):
+    for door in (_PLAN, _RUN, _ASK, _AUDIT, _NOTIFY, _PACKAGE, _TELL):
         yield from _each(door, "generated_by", [*_TEXTS, "Authorization: Bearer abcdefghijklmnop1234"])
-    for door in (_RUN, _AUDIT, _NOTIFY):
+    for door in (_RUN, _AUDIT, _NOTIFY, _TELL):
         yield from _each(door, "timeout_seconds", _SECONDS)
         yield from _each(door, "retries", [*_NUMBERS, 11])
 
@@ -117,10 +117,10 @@ def _reviews_and_approvals() -> Iterator[Bad]:
     for door in (_REVIEW, _DECIDE):
         for name in ("provider", "delivery_id", "audit_id"):
             yield from _each(door, name, [*_TEXTS, "", None])
-    for door in (_REVIEW, _DECIDE, _WORD, _BULK):
+    for door in (_REVIEW, _DECIDE, _WORD, _BULK, _ANSWER):
         yield from _each(door, "external_ref", [*_TEXTS, "AKIAIOSFODNN7EXAMPLE"])
         yield from _each(door, "notes", [*_TEXTS, "password: hunter2hunter2"])
-    for door in (_REVIEW, _WORD, _BULK):
+    for door in (_REVIEW, _WORD, _BULK, _ANSWER):
         yield from _each(door, "acknowledgement_state", [*_WORDS, None])
         yield from _each(door, "acknowledged_by", _TEXTS)
     yield from _each(_DECIDE, "approval_state", [*_WORDS, None])
@@ -131,6 +131,16 @@ def _reviews_and_approvals() -> Iterator[Bad]:
     yield from _each(_DECIDE, "decisions", ["some", True, [], 5])
     yield from _inside(_ASK, "approval_policy", "require_retry_ack", _SWITCHES)
     yield from _each(_ASK, "retry_plan_id", _TEXTS)
+
+
+def _health() -> Iterator[Bad]:
+    for name in ("suppression_window_minutes", "expected_interval_minutes", "stale_metadata_minutes"):
+        yield from _each(_TELL, name, [*_NUMBERS, 0, 10_081])
+    for name in ("delivery_provider", "provider"):
+        yield from _each(_TELL, name, [*_TEXTS, "nonsense", "webhook,nonsense", "", ","])
+    yield from _each(_TELL, "force", _SWITCHES)
+    yield from _each(_ANSWER, "provider", [*_TEXTS, "nonsense"])
+    yield from _each(_ANSWER, "plan_id", _TEXTS)
 
 
 def _sending() -> Iterator[Bad]:

@@ -51,7 +51,7 @@ class DrillScheduleCreateSerializer(DrillScheduleChangeSerializer):
     schedule_id = ScheduleId()
 
 
-class _Sending(Body):
+class Sending(Body):
     """What every delivery takes."""
 
     generated_by = optional(128, help_text=LABEL)
@@ -67,7 +67,7 @@ class RoutingPolicySerializer(Body):
     scheduled = Names(required=False)
 
 
-class DrillNotificationSerializer(_Sending):
+class DrillNotificationSerializer(Sending):
     """Which drills to notify about."""
 
     provider = Text(max_length=500, default=_ALL, help_text='Names of connectors with commas between, or "all".')
@@ -85,7 +85,7 @@ class AuditPackageCreateSerializer(Body):
     generated_by = optional(128, help_text=LABEL)
 
 
-class AuditDeliverySerializer(_Sending):
+class AuditDeliverySerializer(Sending):
     """Which routes to package, and which connectors to deliver the package to."""
 
     schedule_id = optional(64)

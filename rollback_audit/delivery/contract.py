@@ -25,9 +25,14 @@ class Envelope:
     occurred_at: datetime
 
 
+# A method of ours: the body goes out as it is over TLS (`tls://host:port`) or plain TCP (`tcp://host:port`), and the
+# connection's orderly end is the answer.
+STREAM = "STREAM"
+
+
 @dataclass(frozen=True, slots=True)
 class WireRequest:
-    """One HTTP request, ready to send. Holds secrets: never stored, logged or shown."""
+    """One HTTP request or STREAM, ready to send. Holds secrets: never stored, logged or shown."""
 
     method: str
     url: str = field(repr=False)
@@ -37,12 +42,19 @@ class WireRequest:
 
 @dataclass(frozen=True, slots=True)
 class Egress:
-    """Where a connector may connect to, beside public addresses on the default ports."""
+    """Where a connector may connect to, beside public addresses on the default ports, and whom it trusts there.
+
+    The last four are for streams (`STREAM`) only.
+    """
 
     allow_networks: tuple[str, ...] = ()
     allow_ports: tuple[int, ...] = ()
     allow_plain_http: bool = False
     ca_file: str | None = None
+    allow_plain_tcp: bool = False
+    allow_bare_close: bool = False
+    client_cert_file: str | None = None
+    client_key_file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +125,7 @@ class Step:
 
     The client waits `after_seconds` before it; the exchange's deadline covers all steps together. Of PREPARE steps
     that name the same `shared` thing (a sign-in) one is on the wire at a time; the others wait for it and open anew.
+    `receipt` is what the exchange settles with where this step does not bring a better one.
     """
 
     request: "WireRequest"
@@ -120,6 +133,7 @@ class Step:
     phase: Phase = Phase.EVENT
     after_seconds: float = 0.0
     shared: str = ""
+    receipt: int | None = None
 
 
 Judge = Callable[[int, bytes], "Verdict | Step"]

@@ -10,13 +10,19 @@ from rollback_audit.delivery.contract import Egress, WireRequest
 HTTPS_PORTS = frozenset({443, 6514, 8088, 8443, 9200})
 PLAIN_PORTS = HTTPS_PORTS | {80}
 PORTS = range(1, 65_536)
+STREAM_PORTS = frozenset({6514})
 METHODS = frozenset({"POST", "PUT", "PATCH"})
+ASKING_METHODS = METHODS | {"GET"}
 
 # Stricter than RFC 3986, so that libcurl cannot read another host out of a URL than we do.
 _URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<port>[0-9]{1,5}))?"
     r"(?P<rest>[/?][!$%&'()*+,\-./0-9:;=?@A-Z_a-z~\[\]]*)?"
 )
+_STREAM_URL = re.compile(
+    r"(?P<scheme>tls|tcp)://(?P<host>[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<port>[0-9]{1,5}))?/?"
+)
+_DEFAULT_PORTS = {"https": 443, "http": 80, "tls": 6514, "tcp": 601}
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
@@ -46,17 +52,27 @@ _may_dial = lru_cache(maxsize=4096)(lambda address, listed: may_dial(address, al
 
 def parse_url(url: str) -> Address | None:
     """The URL's scheme, host and port; None unless it is a plain ASCII http(s) URL without userinfo or fragment."""
-    match = _URL.fullmatch(url)
+    return _address(_URL.fullmatch(url))
+
+
+def parse_stream_url(url: str) -> Address | None:
+    """The same of a `tls://` or `tcp://` address, which has neither path nor query."""
+    return _address(_STREAM_URL.fullmatch(url))
+
+
+def _address(match: re.Match[str] | None) -> Address | None:
     if match is None:
         return None
-    port = int(match["port"] or (443 if match["scheme"] == "https" else 80))
+    port = int(match["port"] or _DEFAULT_PORTS[match["scheme"]])
     return Address(scheme=match["scheme"], host=match["host"], port=port) if port in PORTS else None
 
 
 def allowed_ports(scheme: str, egress: Egress) -> frozenset[int]:
-    """The ports that this egress allows for the scheme; none for plain http that is not allowed."""
-    if scheme == "http" and not egress.allow_plain_http:
+    """The ports that this egress allows for the scheme; none for plain http or TCP that is not allowed."""
+    if (scheme == "http" and not egress.allow_plain_http) or (scheme == "tcp" and not egress.allow_plain_tcp):
         return frozenset()
+    if scheme in {"tls", "tcp"}:
+        return STREAM_PORTS | set(egress.allow_ports)
     return (HTTPS_PORTS if scheme == "https" else PLAIN_PORTS) | set(egress.allow_ports)
 
 
@@ -67,6 +83,14 @@ def route_for(url: str, egress: Egress) -> Route | None:
     if address is None or address.port not in allowed_ports(address.scheme, egress):
         return None
     return Route(port=address.port, allow_networks=egress.allow_networks)
+
+
+def stream_route_for(url: str, egress: Egress) -> tuple[Address, Route] | None:
+    """Where a stream to this URL leads and may go; None where the URL itself is forbidden."""
+    address = parse_stream_url(url)
+    if address is None or address.port not in allowed_ports(address.scheme, egress):
+        return None
+    return address, Route(port=address.port, allow_networks=egress.allow_networks)
 
 
 def header_lines(request: WireRequest) -> list[str] | None:

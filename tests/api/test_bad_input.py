@@ -13,7 +13,14 @@ from tests.api.doors import ABORT, PATCH, POSTS, WRITES, A, B, Door, World
 
 pytestmark = pytest.mark.django_db
 
-_PLAN, _RUN, _REVIEW, _ASK, _DECIDE, _AUDIT, _SCHEDULE, _NOTIFY, _WORD, _BULK, _PACKAGE, _TELL, _ANSWER = POSTS
+_ASKING, _SAYING = "/retry-execution-approval-plan", "/acknowledgements"
+
+_AT = {door.address: door for door in POSTS}
+_PLAN, _RUN, _ASK, _AUDIT = (_AT[f"{A}{end}"] for end in ("/retry-plan", "/worker-run", _ASKING, ""))
+_REVIEW, _DECIDE = _AT[f"{A}/retry-plans/{{retry_plan_id}}{_SAYING}"], _AT[f"{A}{_ASKING}s/{{approval_plan_id}}/decisions"]
+_SCHEDULE, _NOTIFY, _BULK = (_AT[f"{B}{end}"] for end in ("/schedules", "/deliver", f"{_SAYING}/bulk"))
+_WORD, _PACKAGE = _AT[f"{B}/{{schedule_id}}{_SAYING}"], _AT[f"{B}{_SAYING}/audit-package"]
+_TELL, _ANSWER = (_AT[f"{A}/worker-health-alerts/{end}"] for end in ("deliver", f"{{alert_id}}{_SAYING}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +210,7 @@ TABLE = [
         _runs,
         _reviews_and_approvals,
         _sending,
+        _health,
         _schedules,
         _words,
         _aborts,

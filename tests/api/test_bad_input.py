@@ -17,10 +17,14 @@ _ASKING, _SAYING = "/retry-execution-approval-plan", "/acknowledgements"
 
 _AT = {door.address: door for door in POSTS}
 _PLAN, _RUN, _ASK, _AUDIT = (_AT[f"{A}{end}"] for end in ("/retry-plan", "/worker-run", _ASKING, ""))
-_REVIEW, _DECIDE = _AT[f"{A}/retry-plans/{{retry_plan_id}}{_SAYING}"], _AT[f"{A}{_ASKING}s/{{approval_plan_id}}/decisions"]
+_REVIEW, _DECIDE = (
+    _AT[f"{A}/retry-plans/{{retry_plan_id}}{_SAYING}"],
+    _AT[f"{A}{_ASKING}s/{{approval_plan_id}}/decisions"],
+)
 _SCHEDULE, _NOTIFY, _BULK = (_AT[f"{B}{end}"] for end in ("/schedules", "/deliver", f"{_SAYING}/bulk"))
 _WORD, _PACKAGE = _AT[f"{B}/{{schedule_id}}{_SAYING}"], _AT[f"{B}{_SAYING}/audit-package"]
 _TELL, _ANSWER = (_AT[f"{A}/worker-health-alerts/{end}"] for end in ("deliver", f"{{alert_id}}{_SAYING}"))
+_PLAYBOOK, _CLOSE = (_AT[f"{A}/connector-recovery-playbook{end}"] for end in ("", "s/{playbook_id}/closures"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,7 @@ def _policies() -> Iterator[Bad]:
 
 
 def _labels_and_deadlines() -> Iterator[Bad]:
-    for door in (_PLAN, _RUN, _ASK, _AUDIT, _NOTIFY, _PACKAGE, _TELL):
+    for door in (_PLAN, _RUN, _ASK, _AUDIT, _NOTIFY, _PACKAGE, _TELL, _PLAYBOOK):
         yield from _each(door, "generated_by", [*_TEXTS, "Authorization: Bearer abcdefghijklmnop1234"])
     for door in (_RUN, _AUDIT, _NOTIFY, _TELL):
         yield from _each(door, "timeout_seconds", _SECONDS)
@@ -143,8 +147,9 @@ def _reviews_and_approvals() -> Iterator[Bad]:
 def _health() -> Iterator[Bad]:
     for name in ("suppression_window_minutes", "expected_interval_minutes", "stale_metadata_minutes"):
         yield from _each(_TELL, name, [*_NUMBERS, 0, 10_081])
-    for name in ("delivery_provider", "provider"):
-        yield from _each(_TELL, name, [*_TEXTS, "nonsense", "webhook,nonsense", "", ","])
+    yield from _each(_TELL, "delivery_provider", [*_TEXTS, "nonsense", "webhook,nonsense", "", ","])
+    yield from _each(_TELL, "provider", [*_TEXTS, ""])
+    yield Bad(_TELL, {"provider": "webhook", "delivery_provider": "all"}, ("provider", "delivery_provider"))
     yield from _each(_TELL, "force", _SWITCHES)
     yield from _each(_ANSWER, "provider", [*_TEXTS, "nonsense"])
     yield from _each(_ANSWER, "plan_id", _TEXTS)
@@ -197,6 +202,20 @@ def _words() -> Iterator[Bad]:
     yield Bad(_BULK, {"routes": [good, 7]}, ("routes.1",))
 
 
+def _recoveries() -> Iterator[Bad]:
+    yield from _each(_PLAYBOOK, "min_failure_count", [*_NUMBERS, 0, 10_001])
+    yield from _each(_PLAYBOOK, "lookback_hours", [*_NUMBERS, 0, 721])
+    yield from _each(_CLOSE, "provider", [*_TEXTS, "", None])
+    yield from _each(_CLOSE, "closure_state", _WORDS)
+    for name in ("external_ref", "notes", "closed_by"):
+        yield from _each(_CLOSE, name, [*_TEXTS, "Authorization: Bearer abcdefghijklmnop1234"])
+    yield from _each(_CLOSE, "verification_refs", [5, True, {}, "gordackworker-0", ["x"] * 51])
+    for ref in (5, None, "", "nul\0", "x" * 129, "gordackworker-0", [[]]):
+        yield Bad(_CLOSE, {"verification_refs": [ref]}, ("verification_refs.0",))
+    for word in ("mitigated", "deferred", "escalated", "reopened"):
+        yield Bad(_CLOSE, {"closure_state": word, "external_ref": "", "notes": " "}, ("external_ref",))
+
+
 def _aborts() -> Iterator[Bad]:
     yield from _each(ABORT, "reason", [*_TEXTS, "", None])
 
@@ -213,6 +232,7 @@ TABLE = [
         _health,
         _schedules,
         _words,
+        _recoveries,
         _aborts,
     )
     for bad in part()
@@ -309,6 +329,13 @@ def test_a_body_may_be_left_out_where_nothing_is_required(world: World, owner: A
         (B, "acknowledgement_state=unknown", "acknowledgement_state"),
         (f"{B}/routes", "category=warm", "category"),
         (f"{A}/connectors", "provider=%1b", "provider"),
+        (f"{A}/connector-recoveries", "state=done", "state"),
+        *(
+            (f"{A}/retry-recovery-report", f"recovery_slo_minutes={value}", "recovery_slo_minutes")
+            for value in ("0", "43201", "-1", "x", "", "1e3", "%D9%A5")
+        ),
+        (f"{A}/retry-recovery-report", "generated_by=%00", "generated_by"),
+        (f"{A}/retry-recovery-report", "limit=1", "limit"),
     ],
 )  # fmt: skip
 def test_bad_query_parameters_are_refused_by_name(address: str, query: str, name: str, owner: APIClient) -> None:

@@ -145,6 +145,9 @@ def test_history_shows_the_ledgers_own_lines_only_when_asked_for(owner: APIClien
         (f"{B}/schedules", "enabled=true&owner=payments", 1),
         (f"{B}/schedules", "enabled=false", 0),
         (f"{A}/retry-plans", "alert_level=critical", 2),
+        (f"{A}/connector-recoveries", "state=open&provider=webhook&category=webhook", 1),
+        (f"{A}/connector-recoveries", "state=closed", 0),
+        (f"{A}/connector-recovery-playbooks", "generated_by=release_manager", 1),
     ],
 )  # fmt: skip
 def test_filters_narrow_lists(address: str, query: str, count: int, owner: APIClient, world: World) -> None:

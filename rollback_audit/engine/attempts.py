@@ -11,7 +11,7 @@ from typing import NamedTuple
 from django.db import connection
 
 from rollback_audit.delivery import registry
-from rollback_audit.delivery.contract import ConnectorSettings, Envelope, PayloadTooLarge, Send, Settlement
+from rollback_audit.delivery.contract import ConnectorSettings, Envelope, PayloadTooLarge, Send, Settlement, Step
 from rollback_audit.engine import bulk, ledger
 from rollback_audit.engine.lines import AttemptFacts, attempt_line
 from rollback_audit.errors import InvalidInput
@@ -88,8 +88,12 @@ def send_of(
         idempotency_key=claim.event_id,
         occurred_at=claim.created_at,
     )
+
+    def opening() -> Step:
+        return registry.opening(settings, envelope, now=claim.started_at, in_doubt=claim.in_doubt)
+
     try:
-        step = registry.opening(settings, envelope, now=claim.started_at, in_doubt=claim.in_doubt)
+        step = opening()
     except PayloadTooLarge:
         return not_sent(claim, FailureKind.PAYLOAD_TOO_LARGE)
     return Send(
@@ -98,6 +102,7 @@ def send_of(
         egress=settings.egress,
         timeout_seconds=timeout_seconds,
         start_by=start_by,
+        reopen=opening,
     )
 
 

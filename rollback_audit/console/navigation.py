@@ -16,7 +16,7 @@ def _list(label: str, model: str) -> Place:
 
 
 PLACES: tuple[tuple[str, tuple[Place, ...]], ...] = (
-    ("", (Place("Overview", "console:overview"),)),
+    ("", (Place("Overview", "console:overview"), Place("Health", "console:health"))),
     (
         "Delivery",
         (
@@ -46,6 +46,13 @@ PLACES: tuple[tuple[str, tuple[Place, ...]], ...] = (
             _list("Schedules", "drillschedule"),
             _list("Routes", "drillroute"),
             _list("Acknowledgements", "drillacknowledgement"),
+        ),
+    ),
+    (
+        "Health",
+        (
+            _list("Alerts", "healthalert"),
+            _list("Alert acknowledgements", "healthalertacknowledgement"),
         ),
     ),
     ("Evidence", (_list("Ledger", "evidenceentry"),)),

@@ -9,6 +9,7 @@ from rollback_audit.console.views import (
     deliveries,
     drills,
     find,
+    health,
     overview,
     plans,
     runs,
@@ -19,6 +20,10 @@ app_name = "console"
 urlpatterns = [
     path("", overview.overview, name="overview"),
     path("find/", find.find, name="find"),
+    path("health/", health.health, name="health"),
+    path("health/deliver/", health.deliver, name="deliver-alerts"),
+    path("alerts/<str:alert_id>/", health.alert, name="alert"),
+    path("alerts/<str:alert_id>/acknowledge/", health.acknowledge, name="acknowledge-alert"),
     path("deliver-audit/", actions.deliver_audit, name="deliver-audit"),
     path("plan-retry/", actions.plan_retry, name="plan-retry"),
     path("run-worker/", actions.run_worker, name="run-worker"),

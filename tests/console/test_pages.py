@@ -17,10 +17,10 @@ pytestmark = pytest.mark.django_db
 
 LISTS = (
     "approvaldecision", "approvalplan", "connector", "delivery", "deliveryattempt", "deliveryplan",
-    "drillacknowledgement", "drillroute", "drillschedule", "evidenceentry", "evidencepackage", "retryacknowledgement",
+    "drillacknowledgement", "drillroute", "drillschedule", "evidenceentry", "evidencepackage", "healthalert", "healthalertacknowledgement", "retryacknowledgement",
     "retrydecision", "retryplan", "workerresult", "workerrun", "workerschedule",
 )  # fmt: skip
-PLAIN_PAGES = ("console:overview", *(f"admin:rollback_audit_{model}_changelist" for model in LISTS))
+PLAIN_PAGES = ("console:overview", "console:health", *(f"admin:rollback_audit_{model}_changelist" for model in LISTS))
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ import pytest
 
 from rollback_audit.console import words
 from rollback_audit.console.templatetags.console import from_now, identity, number, when, word
-from rollback_audit.states import Action, AlertLevel, FailureKind, Outcome, ReasonCode, SkipReason
+from rollback_audit.states import Action, AlertLevel, FailureKind, HealthCode, Outcome, ReasonCode, SkipReason
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("kind", [*FailureKind, *Outcome, *ReasonCode, *SkipReason, *Action, *AlertLevel])
+@pytest.mark.parametrize("kind", [*FailureKind, *Outcome, *ReasonCode, *SkipReason, *Action, *AlertLevel, *HealthCode])
 def test_nothing_is_left_unexplained(kind: str) -> None:
     assert words.meaning(kind).endswith(".")
 

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from rollback_audit.console import figures, flow
 from rollback_audit.console.doors import page, show
-from rollback_audit.engine import clock, dashboards, queries
+from rollback_audit.engine import clock, dashboards, health, queries
 from rollback_audit.engine.actors import Actor
 from rollback_audit.records.runs import WorkerDashboardRecord
 from rollback_audit.states import DeliveryState
@@ -40,6 +40,7 @@ def overview(request: HttpRequest, actor: Actor) -> HttpResponse:
         actor,
         "console/overview.html",
         worker=worker,
+        health=health.glance(actor=actor),
         cards=[*_delivery_cards(worker), *_loop_cards(worker)],
         steps=flow.steps(figures.newest_progress(plan)),
         newest_plan=plan,

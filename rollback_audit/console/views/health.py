@@ -1,0 +1,64 @@
+"""Whether the worker does its work: what is wrong now, the alerts that told of it, and people's words on them."""
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from rollback_audit.console.doors import SeeOther, button, page, read, show
+from rollback_audit.console.forms import AcknowledgeForm
+from rollback_audit.engine import alert_words, alerts, present_alerts, queries
+from rollback_audit.engine import health as verbs
+from rollback_audit.engine.actors import Actor
+from rollback_audit.engine.alerts import AlertTerms
+from rollback_audit.errors import UnknownRecord
+from rollback_audit.states import AcknowledgementState
+
+SHOWN = 20
+
+
+@require_safe
+@page
+def health(request: HttpRequest, actor: Actor) -> HttpResponse:
+    told = queries.health_alerts()[:SHOWN]
+    return show(request, actor, "console/health.html", health=verbs.read_health(actor=actor), told=told)
+
+
+@button("console:health")
+def deliver(request: HttpRequest, actor: Actor) -> HttpResponseBase:
+    answer = alerts.deliver_alerts(actor=actor, terms=AlertTerms())
+    if answer.plan is None:
+        messages.info(request, "There is nothing new to tell, so nothing was sent.")
+    else:
+        said = f"{answer.plan.alert_count:,} alerts and {answer.plan.recovered_count:,} recoveries"
+        if answer.sent is not None and answer.sent.success:
+            messages.success(request, f"{said} told to {', '.join(answer.plan.selected_providers)}.")
+        else:
+            messages.warning(request, f"{said} recorded; not every connector confirmed them. They can be retried.")
+    return SeeOther(reverse("console:health"))
+
+
+@require_safe
+@page
+def alert(request: HttpRequest, actor: Actor, alert_id: str) -> HttpResponse:
+    row = queries.health_alerts().filter(alert_id=alert_id).first()
+    if row is None:
+        raise UnknownRecord("No alert with this id.")
+    said = queries.health_acknowledgements().filter(alert=row)[:SHOWN]
+    return show(
+        request, actor, "console/alert.html", alert=present_alerts.alert(row), said=said, form=AcknowledgeForm()
+    )
+
+
+@button("console:alert")
+def acknowledge(request: HttpRequest, actor: Actor, alert_id: str) -> HttpResponseBase:
+    data = read(AcknowledgeForm(request.POST))
+    alert_words.acknowledge_alert(
+        actor=actor,
+        named=alert_id,
+        acknowledgement_state=AcknowledgementState(data["acknowledgement_state"]),
+        external_ref=data["external_ref"],
+        notes=data["notes"],
+    )
+    messages.success(request, f"The alert is {data['acknowledgement_state']}.")
+    return SeeOther(reverse("console:alert", args=[alert_id]))

@@ -2,7 +2,19 @@
 
 from datetime import datetime
 
-from rollback_audit.delivery import jira, pagerduty, servicenow, slack, splunk, teams, webhook
+from rollback_audit.delivery import (
+    datadog,
+    elastic,
+    jira,
+    otlp,
+    pagerduty,
+    sentinel,
+    servicenow,
+    slack,
+    splunk,
+    teams,
+    webhook,
+)
 from rollback_audit.delivery.contract import (
     Addressed,
     Asking,
@@ -10,16 +22,20 @@ from rollback_audit.delivery.contract import (
     Connector,
     ConnectorSettings,
     Envelope,
-    PayloadTooLarge,
     SigningIn,
     Step,
     WireRequest,
 )
+from rollback_audit.delivery.course import Course, checked_request
 from rollback_audit.states import Category
 
 CONNECTORS: dict[str, Connector] = {
+    "datadog": datadog,
+    "elastic": elastic,
     "jira": jira,
+    "otlp": otlp,
     "pagerduty": pagerduty,
+    "sentinel": sentinel,
     "servicenow": servicenow,
     "slack": slack,
     "splunk": splunk,
@@ -29,18 +45,25 @@ CONNECTORS: dict[str, Connector] = {
 
 # What some of them can do beside.
 ADDRESSED: dict[str, Addressed] = {
+    "datadog": datadog,
     "pagerduty": pagerduty,
 }
 ASKING: dict[str, Asking] = {
+    "elastic": elastic,
     "jira": jira,
     "pagerduty": pagerduty,
     "servicenow": servicenow,
+    "splunk": splunk,
 }
-SIGNING_IN: dict[str, SigningIn] = {}
-CONFIRMING: dict[str, Confirming] = {}
+SIGNING_IN: dict[str, SigningIn] = {
+    "sentinel": sentinel,
+}
+CONFIRMING: dict[str, Confirming] = {
+    "splunk": splunk,
+}
 
 # Named by the contract and not built yet: refused by that name, so that nobody takes it for a typing error.
-NOT_SUPPORTED_YET = frozenset({"datadog", "elastic", "otlp", "sentinel", "syslog"})
+NOT_SUPPORTED_YET = frozenset({"syslog"})
 
 
 def category(provider: str) -> Category:
@@ -50,11 +73,7 @@ def category(provider: str) -> Category:
 
 def build(settings: ConnectorSettings, envelope: Envelope, *, now: datetime) -> WireRequest:
     """The request that carries the envelope to this connector. Raises PayloadTooLarge over the vendor's limit."""
-    connector = CONNECTORS[settings.provider]
-    request = connector.build(settings, envelope, now=now)
-    if len(request.body) > connector.MAX_BODY_BYTES:
-        raise PayloadTooLarge
-    return request
+    return checked_request(CONNECTORS[settings.provider], settings, envelope, now=now)
 
 
 def opening(
@@ -69,4 +88,19 @@ def opening(
 
     `in_doubt` says that the receiver may hold the event already: one that can be asked is asked first.
     """
-    return Step(request=build(settings, envelope, now=now), judge=CONNECTORS[settings.provider].judge)
+    provider = settings.provider
+    connector = CONNECTORS[provider]
+    signing_in, confirming = SIGNING_IN.get(provider), CONFIRMING.get(provider)
+    asking = ASKING.get(provider) if in_doubt else None
+    if signing_in is None and confirming is None and asking is None:
+        return Step(request=checked_request(connector, settings, envelope, now=now), judge=connector.judge)
+    return Course(
+        connector=connector,
+        signing_in=signing_in,
+        asking=asking,
+        confirming=confirming,
+        settings=settings,
+        envelope=envelope,
+        now=now,
+        receipt=receipt,
+    ).opening()

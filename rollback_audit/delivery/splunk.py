@@ -1,18 +1,26 @@
 """Splunk, by its HTTP Event Collector.
 
-Source: Splunk's REST API reference, "services/collector/event", and "Format events for HTTP Event Collector" with its
-table of possible error codes (Splunk Enterprise, Getting Data In). The collector stores whatever it takes, so a repeat
-is a second event: repeats are not dropped. The indexed field `idempotency_key` lets a search drop them.
+Source: Splunk's REST API reference, "services/collector/event" and "services/collector/ack"; Splunk Enterprise,
+Getting Data In, "Format events for HTTP Event Collector", "About HTTP Event Collector Indexer Acknowledgment" and the
+codes of "Troubleshoot HTTP Event Collector". The collector stores whatever it takes, so a repeat is a second event:
+repeats are not dropped. The indexed field `idempotency_key` lets a search drop them.
+
+With `use_ack` an event counts as delivered only once the indexer says so. Each delivery has a channel of its own, so
+that an acknowledgement number can never be taken for another delivery's, not even after the collector has begun to
+count anew. The collector forgets a number once it has said true, and says false of one that it does not know.
 
 `url` is the collector's base (`https://host:8088`) or its full address; a path is kept as it is.
 """
 
 import json
+import uuid
 from collections.abc import Mapping
 from datetime import datetime
 
 from rollback_audit.delivery.contract import ConfigurationProblem, ConnectorSettings, Envelope, Verdict, WireRequest
-from rollback_audit.delivery.statuses import is_success, verdict_for
+from rollback_audit.delivery.fields import fields_of
+from rollback_audit.delivery.statuses import CONFIRMED, is_success, verdict_for
+from rollback_audit.delivery.urls import with_path
 from rollback_audit.states import Category, FailureKind
 
 PROVIDER = "splunk"
@@ -27,30 +35,52 @@ OPTIONS: Mapping[str, type] = {
     "index": str,
     "source": str,
     "sourcetype": str,
+    "use_ack": bool,
 }
 
-COLLECTOR_PATH = "/services/collector/event"
+COLLECTOR_PATH = "/services/collector"
+EVENT_PATH = f"{COLLECTOR_PATH}/event"
 SOURCE = "cavra"
 SOURCETYPE = "cavra:evidence"
 
 SUCCESS = 0
-# Codes that say more than the status they come with.
+# What the collector's codes mean, whatever status they come with. The rest is read by its status.
 _KINDS: dict[int, FailureKind] = {
     1: FailureKind.CREDENTIAL_REFUSED,  # token disabled
     2: FailureKind.CREDENTIAL_REFUSED,  # token is required
     3: FailureKind.CREDENTIAL_REFUSED,  # invalid authorization
     4: FailureKind.CREDENTIAL_REFUSED,  # invalid token
-    7: FailureKind.PAYLOAD_REFUSED,  # incorrect index
+    5: FailureKind.PAYLOAD_REFUSED,  # no data
+    6: FailureKind.PAYLOAD_REFUSED,  # invalid data format
+    7: FailureKind.ADDRESS_UNKNOWN,  # incorrect index: a setting is wrong, and the event is not
+    8: FailureKind.SERVER_ERROR,  # internal server error
     9: FailureKind.UNAVAILABLE,  # server is busy
+    10: FailureKind.CREDENTIAL_REFUSED,  # data channel is missing: the token wants use_ack
+    11: FailureKind.CREDENTIAL_REFUSED,  # invalid data channel
+    12: FailureKind.PAYLOAD_REFUSED,  # event field is required
+    13: FailureKind.PAYLOAD_REFUSED,  # event field cannot be blank
+    14: FailureKind.CREDENTIAL_REFUSED,  # ACK is disabled: the token does not know use_ack
+    15: FailureKind.PAYLOAD_REFUSED,  # error in handling indexed fields
     16: FailureKind.CREDENTIAL_REFUSED,  # query string authorization is not enabled
     18: FailureKind.UNAVAILABLE,  # unhealthy, queues are full
+    19: FailureKind.UNAVAILABLE,  # unhealthy, ack service unavailable
+    20: FailureKind.UNAVAILABLE,  # unhealthy, both
+    21: FailureKind.CREDENTIAL_REFUSED,  # invalid token
+    22: FailureKind.CREDENTIAL_REFUSED,  # token disabled
     23: FailureKind.UNAVAILABLE,  # shutting down
+    24: FailureKind.ANSWER_MALFORMED,  # queue near capacity: a 200 that does not say what became of the event
+    25: FailureKind.ANSWER_MALFORMED,  # ACK near capacity: the same
+    26: FailureKind.RATE_LIMITED,  # queue at capacity
+    27: FailureKind.RATE_LIMITED,  # ACK channel at capacity
+    28: FailureKind.CREDENTIAL_REFUSED,  # data channel is missing, in Splunk Cloud's words
 }
 
 
 def check(settings: ConnectorSettings) -> None:
     if "token" not in settings.secrets:
         raise ConfigurationProblem("token", "is required: name it with token_env or token_file")
+    if settings.options.get("use_ack") and not _event_url(settings).endswith((COLLECTOR_PATH, EVENT_PATH)):
+        raise ConfigurationProblem("url", f"must end in {COLLECTOR_PATH} or have no path, which use_ack wants")
 
 
 def build(settings: ConnectorSettings, envelope: Envelope, *, now: datetime) -> WireRequest:
@@ -66,39 +96,78 @@ def build(settings: ConnectorSettings, envelope: Envelope, *, now: datetime) -> 
         },
         **{key: settings.options[key] for key in ("host", "index", "source", "sourcetype") if key in settings.options},
     }
-    scheme = settings.options.get("authorization_scheme", "Splunk")
     return WireRequest(
         method="POST",
-        url=_collector_url(settings.url),
-        headers=(
-            ("Authorization", f"{scheme} {settings.secrets['token']}"),
-            ("Content-Type", "application/json"),
-            *settings.headers,
-        ),
-        body=b'%b,"event":%b}' % (json.dumps(around, separators=(",", ":")).encode()[:-1], envelope.event),
+        url=_event_url(settings),
+        headers=_headers(settings, envelope),
+        body=b'%b,"event":%b}' % (_json(around)[:-1], envelope.event),
     )
 
 
 def judge(status_code: int, body: bytes) -> Verdict:
     """A 2xx counts only with code 0; a code that is known says more than its status."""
-    code = _code_in(body)
-    if is_success(status_code):
-        return verdict_for(status_code) if code == SUCCESS else Verdict(_KINDS.get(code, FailureKind.ANSWER_REJECTED))
-    known = _KINDS.get(code)
-    return verdict_for(status_code) if known is None else Verdict(failure_kind=known)
+    answer = fields_of(body)
+    code = answer.get("code")
+    if type(code) is int and code in _KINDS:
+        return Verdict(failure_kind=_KINDS[code])
+    if not is_success(status_code):
+        return verdict_for(status_code)
+    if type(code) is not int or code != SUCCESS:
+        return Verdict(failure_kind=FailureKind.ANSWER_REJECTED)
+    number = answer.get("ackId")
+    return Verdict(failure_kind=None, receipt=number if type(number) is int else None)
 
 
-def _code_in(body: bytes) -> int:
-    """The answer's `code`; -1 where there is none."""
-    try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
-        return -1
-    code = answer.get("code") if isinstance(answer, dict) else None
-    return code if type(code) is int else -1
+def confirmation(settings: ConnectorSettings, envelope: Envelope, *, receipt: int) -> WireRequest | None:
+    """Whether the indexer has the event, on the delivery's own channel."""
+    if not settings.options.get("use_ack"):
+        return None
+    return WireRequest(
+        method="POST",
+        url=f"{_event_url(settings).removesuffix('/event')}/ack",
+        headers=_headers(settings, envelope),
+        body=_json({"acks": [receipt]}),
+    )
 
 
-def _collector_url(url: str) -> str:
-    _, _, rest = url.partition("://")
-    host, _, path = rest.partition("/")
-    return url if path or "?" in host else f"{url.rstrip('/')}{COLLECTOR_PATH}"
+def confirmed(status_code: int, body: bytes, *, receipt: int) -> Verdict | None:
+    """Only true is a last word: false means not yet, lost or forgotten, and an error says nothing of the event."""
+    return CONFIRMED if _is_acknowledged(status_code, body) else None
+
+
+def question(settings: ConnectorSettings, envelope: Envelope, *, receipt: int | None) -> WireRequest | None:
+    """The same question, about the number that an earlier try was given."""
+    return None if receipt is None else confirmation(settings, envelope, receipt=receipt)
+
+
+def holding(status_code: int, body: bytes, envelope: Envelope) -> Verdict | None:
+    """True is held. False is no proof that the event is lost; whoever allowed this try has accepted the doubt."""
+    if _is_acknowledged(status_code, body):
+        return Verdict(failure_kind=None, already_held=True)
+    if is_success(status_code) and isinstance(fields_of(body).get("acks"), dict):
+        return None
+    refusal = judge(status_code, body)
+    return Verdict(failure_kind=FailureKind.ANSWER_REJECTED) if refusal.confirmed else refusal
+
+
+def _is_acknowledged(status_code: int, body: bytes) -> bool:
+    """One number was asked about, so its word is the only one in the answer."""
+    acks = fields_of(body).get("acks")
+    return is_success(status_code) and isinstance(acks, dict) and list(acks.values()) == [True]
+
+
+def _event_url(settings: ConnectorSettings) -> str:
+    return with_path(settings.url, EVENT_PATH)
+
+
+def _headers(settings: ConnectorSettings, envelope: Envelope) -> tuple[tuple[str, str], ...]:
+    scheme = settings.options.get("authorization_scheme", "Splunk")
+    headers = [("Authorization", f"{scheme} {settings.secrets['token']}"), ("Content-Type", "application/json")]
+    if settings.options.get("use_ack"):
+        channel = uuid.uuid5(uuid.NAMESPACE_OID, envelope.idempotency_key)
+        headers.append(("X-Splunk-Request-Channel", str(channel)))
+    return (*headers, *settings.headers)
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()

@@ -18,9 +18,9 @@ from cryptography.x509.oid import NameOID
 from rollback_audit.delivery import registry
 from rollback_audit.delivery.client import Client
 from rollback_audit.delivery.config import Configuration, load
-from rollback_audit.delivery.contract import ConnectorSettings, Envelope, Send, Settlement, Step
+from rollback_audit.delivery.contract import ConnectorSettings, Envelope, Send, Settlement, Step, WireRequest
 from rollback_audit.states import FAILURE_CLASS, FailureClass, FailureKind, Outcome
-from tests.delivery.conformance.case import ENVELOPE, NOW, RECEIVER, Case
+from tests.delivery.conformance.case import ENVELOPE, HUSH, NOW, RECEIVER, Case
 from tests.delivery.conformance.cases import CASES
 from tests.receivers import LOOPBACK, Arrival, RecordingReceiver, Reply
 
@@ -102,6 +102,13 @@ def exchange(connect: Connect) -> Iterator[Exchange]:
 def receiver() -> Iterator[RecordingReceiver]:
     with RecordingReceiver() as receiver:
         yield receiver
+
+
+def built(settings: ConnectorSettings) -> WireRequest:
+    """The request that carries the envelope, once the connector has signed in."""
+    if settings.provider in registry.SIGNING_IN:
+        settings = replace(settings, secrets={**settings.secrets, "access_token": f"{HUSH}-access"})
+    return registry.build(settings, ENVELOPE, now=NOW)
 
 
 def answering(case: Case, reply: Reply) -> Callable[[Arrival], Reply]:

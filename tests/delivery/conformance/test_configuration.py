@@ -14,6 +14,7 @@ from tests.delivery.conformance.conftest import (
     Exchange,
     Read,
     answering,
+    built,
     every_case,
     every_http_case,
 )
@@ -52,7 +53,7 @@ def test_every_option_is_held_to_its_type(case: Case, read: Read) -> None:
 @every_case
 def test_no_secret_and_no_address_shows_when_things_are_printed(case: Case, read: Read, connect: Connect) -> None:
     settings = connect(case)
-    request = registry.build(settings, ENVELOPE, now=NOW)
+    request = built(settings)
     step = registry.opening(settings, ENVELOPE, now=NOW)
     shown = f"{read(case)!r} {settings!r} {request!r} {step.request!r} {step!r}"
     assert HUSH not in shown

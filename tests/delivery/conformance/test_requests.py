@@ -11,6 +11,7 @@ from tests.delivery.conformance.conftest import (
     Connect,
     Exchange,
     answering,
+    built,
     enlarged,
     events_of,
     every_case,
@@ -39,7 +40,7 @@ def test_a_connector_says_what_it_is_and_whether_repeats_are_dropped(case: Case)
 
 @pytest.mark.parametrize(("case", "golden"), GOLDENS, ids=[f"{case}-{golden.name}" for case, golden in GOLDENS])
 def test_the_request_is_the_one_of_the_vendors_reference(case: Case, golden: Golden, connect: Connect) -> None:
-    request = registry.build(connect(case, **golden.changes), ENVELOPE, now=NOW)
+    request = built(connect(case, **golden.changes))
     assert (request.method, request.url) == (golden.method, golden.url)
     assert request.headers == golden.headers
     assert golden.body is None or request.body == golden.body

@@ -192,6 +192,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
             "Category",
             "ConnectorStanding",
             "DeliveryState",
+            "EscalationAcknowledgementState",
+            "EscalationLevel",
             "FailureKind",
             "FollowUpApproval",
             "MetadataKind",

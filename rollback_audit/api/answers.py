@@ -1,9 +1,11 @@
 """What POST routes answer with: records of the engine, side by side, and who asked."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 from django.contrib.auth.models import AbstractUser
 
+from rollback_audit.engine.dispatch import PackageDelivery
 from rollback_audit.records.alerts import (
     HealthAlertAcknowledgementRecord,
     HealthAlertPlanRecord,
@@ -17,6 +19,8 @@ from rollback_audit.records.drills import (
     DrillScheduleRecord,
     NotificationPlanRecord,
 )
+from rollback_audit.records.escalations import EscalationAcknowledgementRecord, EscalationPlanRecord
+from rollback_audit.records.executive_reports import ExecutiveReportRecord, ReportRunRecord
 from rollback_audit.records.history import HistoryRow
 from rollback_audit.records.plans import RetryPlanRecord
 from rollback_audit.records.recoveries import (
@@ -205,3 +209,69 @@ class AuditDeliveryAnswer:
     delivery_metadata: list[HistoryRow]
     success: bool
     actor: ActorRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EscalationPlanAnswer:
+    plan: EscalationPlanRecord
+    metadata: HistoryRow
+    actor: ActorRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EscalationAcknowledgementAnswer:
+    acknowledgement: EscalationAcknowledgementRecord
+    metadata: HistoryRow
+    actor: ActorRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EscalationDeliveryAnswer:
+    """`metadata` is the history row of the first failure, or of the first attempt; `delivery_metadata` has them all."""
+
+    plan: EscalationPlanRecord
+    delivery_plan: DeliveryPlanRecord
+    plan_metadata: HistoryRow
+    delivery: ConnectorDeliveryRecord
+    metadata: HistoryRow
+    delivery_metadata: list[HistoryRow]
+    success: bool
+    actor: ActorRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutiveReportAnswer:
+    """`metadata` is always null: looking writes nothing."""
+
+    report: ExecutiveReportRecord
+    metadata: HistoryRow | None
+    actor: ActorRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportRunAnswer:
+    """A stored report. `created` is false where the window had it already."""
+
+    run: ReportRunRecord
+    metadata: HistoryRow
+    created: bool
+    actor: ActorRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportDeliveryAnswer:
+    """`metadata` is the history row of the first failure, or of the first attempt; `delivery_metadata` has them all."""
+
+    run: ReportRunRecord
+    delivery_plan: DeliveryPlanRecord
+    plan_metadata: HistoryRow
+    delivery: ConnectorDeliveryRecord
+    metadata: HistoryRow
+    delivery_metadata: list[HistoryRow]
+    success: bool
+    actor: ActorRecord
+
+
+def of_delivery(sent: PackageDelivery) -> dict[str, Any]:
+    """What came of a delivery, as answers about one hold it."""
+    return {item.name: getattr(sent, item.name) for item in fields(sent)}

@@ -121,3 +121,19 @@ AUDIT_DELIVERY = [
     _request("To every connector", {}),
     _request("One owner's drills to two connectors", {"owner": "payments", "delivery_provider": "splunk,webhook"}),
 ]
+ESCALATION_PLAN = [
+    _request("Everything near or past four hours", {}),
+    _request("Only what is past an hour", {"recovery_slo_minutes": 60, "minimum_level": "breached"}),
+]
+ESCALATION_DELIVERY = [
+    _request("To every connector that works", {}),
+    _request("To one", {"delivery_provider": "splunk"}),
+]
+ESCALATION_ACKNOWLEDGEMENT = [
+    _request("Take it", {"acknowledgement_state": "accepted", "external_ref": "INC-7"}),
+]
+REPORT_RUN = [
+    _request("The last seven days, once a day", {}),
+    _request("The last day, once an hour", {"lookback_hours": 24, "schedule": {"interval_minutes": 60}}),
+]
+REPORT_DELIVERY = [_request("To every connector that works", {})]

@@ -25,6 +25,8 @@ from rollback_audit.states import (
     Category,
     ClosureState,
     DeliveryState,
+    EscalationAcknowledgementState,
+    EscalationLevel,
     FailureKind,
     HealthAlertState,
     HealthCode,
@@ -240,6 +242,29 @@ class HealthAlertFilters(Filters):
     health_id = text(64)
     since = not_before("last_told_at")
     until = before("last_told_at")
+
+
+class EscalationFilters(Filters):
+    alert_level = word(AlertLevel)
+    minimum_level = word(EscalationLevel)
+    generated_by = text(128)
+    since = not_before("generated_at")
+    until = before("generated_at")
+
+
+class EscalationAcknowledgementFilters(Filters):
+    provider = text(63)
+    acknowledgement_state = word(EscalationAcknowledgementState)
+    since = not_before("acknowledged_at")
+    until = before("acknowledged_at")
+
+
+class ReportFilters(Filters):
+    alert_level = word(AlertLevel)
+    cadence = text(64)
+    generated_by = text(128)
+    since = not_before("generated_at")
+    until = before("generated_at")
 
 
 class ConnectorFilters(Filters):

@@ -19,6 +19,12 @@ from rollback_audit.api.viewsets.health import (
 from rollback_audit.api.viewsets.history import DrillDashboard, History, WorkerDashboard
 from rollback_audit.api.viewsets.plans import RetryAcknowledgements, RetryPlanDecisions, RetryPlans
 from rollback_audit.api.viewsets.recoveries import Recoveries, RecoveryClosures, RecoveryPlaybooks, RetryRecoveryReport
+from rollback_audit.api.viewsets.reports import (
+    EscalationAcknowledgements,
+    ExecutiveReports,
+    RecoveryEscalations,
+    ReportRuns,
+)
 from rollback_audit.api.viewsets.runs import WorkerRunResults, WorkerRuns
 
 
@@ -97,6 +103,33 @@ _VIEWS: list[tuple[str, Callable[..., Any], str]] = [
     (f"{A}/connector-recoveries", Recoveries.as_view(_LIST), "recoveries"),
     (f"{A}/connector-recoveries/<record:recovery_id>", Recoveries.as_view(_RETRIEVE), "recovery"),
     (f"{A}/retry-recovery-report", RetryRecoveryReport.as_view(_RETRIEVE), "retry-recovery-report"),
+    # Escalations and executive reports.
+    (f"{A}/recovery-escalation-plan", RecoveryEscalations.as_view(_CREATE), "escalation-create"),
+    (f"{A}/recovery-escalations", RecoveryEscalations.as_view(_LIST), "escalations"),
+    (f"{A}/recovery-escalations/<record:escalation_id>", RecoveryEscalations.as_view(_RETRIEVE), "escalation"),
+    (
+        f"{A}/recovery-escalations/<record:escalation_id>/deliver",
+        RecoveryEscalations.as_view({"post": "deliver"}),
+        "escalation-deliver",
+    ),
+    (
+        f"{A}/recovery-escalations/<record:escalation_id>/acknowledgements",
+        EscalationAcknowledgements.as_view(_LIST | _CREATE),
+        "escalation-acknowledgements",
+    ),
+    (f"{A}/recovery-executive-report", ExecutiveReports.as_view(_RETRIEVE), "executive-report"),
+    (f"{A}/recovery-executive-report/schedule-run", ReportRuns.as_view(_CREATE), "executive-report-store"),
+    (f"{A}/recovery-executive-report/schedule-runs", ReportRuns.as_view(_LIST), "executive-report-runs"),
+    (
+        f"{A}/recovery-executive-report/schedule-runs/<record:report_id>",
+        ReportRuns.as_view(_RETRIEVE),
+        "executive-report-run",
+    ),
+    (
+        f"{A}/recovery-executive-report/schedule-runs/<record:report_id>/deliver",
+        ReportRuns.as_view({"post": "deliver"}),
+        "executive-report-deliver",
+    ),
     # Worker health.
     (f"{A}/worker-health", WorkerHealth.as_view(_RETRIEVE), "worker-health"),
     (f"{A}/worker-health-alerts", WorkerHealthAlerts.as_view(_LIST), "worker-health-alerts"),

@@ -17,10 +17,10 @@ from rollback_audit.planning.escalation import EscalationPolicy
 from rollback_audit.planning.executive import RiskFigures
 from rollback_audit.planning.recovery import SloState
 from rollback_audit.records.executive_reports import (
-    ClosureTrendRecord,
     DeliveryTrendRecord,
     ExecutiveSummaryRecord,
     ProviderSummaryRecord,
+    RecoveryTrendRecord,
 )
 from rollback_audit.states import Category, ConnectorStanding, DeliveryState, EscalationLevel, RecoveryState
 
@@ -37,7 +37,7 @@ class Figures:
     risks: RiskFigures
     providers: list[ProviderSummaryRecord]
     delivery_trends: list[DeliveryTrendRecord]
-    closure_trends: list[ClosureTrendRecord]
+    closure_trends: list[RecoveryTrendRecord]
 
 
 class _Counts(NamedTuple):
@@ -236,8 +236,8 @@ def _delivery_trends(groups: _Groups, since: datetime, until: datetime) -> list[
     return trends
 
 
-def _closure_trends(recoveries: _Recoveries) -> list[ClosureTrendRecord]:
+def _closure_trends(recoveries: _Recoveries) -> list[RecoveryTrendRecord]:
     """The days on which recoveries were closed, oldest first."""
     closed = Counter(row.date for row in recoveries.closed)
     late = Counter(row.date for row in recoveries.closed if row.late)
-    return [ClosureTrendRecord(date=date, closed_count=closed[date], late_count=late[date]) for date in sorted(closed)]
+    return [RecoveryTrendRecord(date=date, closed_count=closed[date], late_count=late[date]) for date in sorted(closed)]

@@ -11,12 +11,12 @@ from rollback_audit.records.escalations import (
     EscalationPlanRecord,
 )
 from rollback_audit.records.executive_reports import (
-    ClosureTrendRecord,
     DeliveryTrendRecord,
     ExecutiveReportRecord,
     ExecutiveSummaryRecord,
     KeyRiskRecord,
     ProviderSummaryRecord,
+    RecoveryTrendRecord,
     ReportRunRecord,
     ReportRunSummaryRecord,
 )
@@ -91,7 +91,7 @@ def _report(stored: dict[str, Any]) -> ExecutiveReportRecord:
         "key_risks": [_risk(item) for item in stored["key_risks"]],
         "provider_summary": [_provider(item) for item in stored["provider_summary"]],
         "delivery_trends": [DeliveryTrendRecord(**item) for item in stored["delivery_trends"]],
-        "closure_trends": [ClosureTrendRecord(**item) for item in stored["closure_trends"]],
+        "closure_trends": [RecoveryTrendRecord(**item) for item in stored["closure_trends"]],
     }
     return ExecutiveReportRecord(**(stored | typed))
 

@@ -83,7 +83,7 @@ class DeliveryTrendRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClosureTrendRecord:
+class RecoveryTrendRecord:
     """The recoveries closed on one day (UTC)."""
 
     date: str
@@ -109,7 +109,7 @@ class ExecutiveReportRecord:
     key_risks: list[KeyRiskRecord]
     provider_summary: list[ProviderSummaryRecord]
     delivery_trends: list[DeliveryTrendRecord]
-    closure_trends: list[ClosureTrendRecord]
+    closure_trends: list[RecoveryTrendRecord]
     recommended_actions: list[str]
     controls: list[str]
 

@@ -9,10 +9,23 @@ from django.core.cache import cache
 from rest_framework.test import APIClient
 
 from rollback_audit.api import totals
-from rollback_audit.engine import approvals, clock, deliveries, intake, plans, recoveries, reviews, tokens, worker
+from rollback_audit.engine import (
+    approvals,
+    clock,
+    deliveries,
+    escalations,
+    executive_reports,
+    intake,
+    plans,
+    recoveries,
+    reviews,
+    tokens,
+    worker,
+)
 from rollback_audit.engine.packages import AuditFilters
 from rollback_audit.engine.reviews import DecisionKey
 from rollback_audit.engine.worker import RunRequest
+from rollback_audit.planning.escalation import EscalationPolicy
 from rollback_audit.records.drills import DrillScheduleRecord
 from rollback_audit.states import Role
 from tests import factories
@@ -90,6 +103,8 @@ def world(
     asked, _ = approvals.request_approval(actor=manager, retry_plan_id=plan.retry_plan_id)
     run = worker.start_run(actor=manager, request=RunRequest())
     playbook, _ = recoveries.make_playbook(actor=manager, min_failure_count=1)
+    escalation, _ = escalations.plan_escalation(actor=manager, policy=EscalationPolicy(recovery_slo_minutes=10))
+    report = executive_reports.store_report(actor=manager)
     receiver.reply = Reply(200)
     return World(
         schedule_id="payments-rollback",
@@ -98,6 +113,8 @@ def world(
         approval_plan_id=asked.approval_plan_id,
         playbook_id=playbook.playbook_id,
         recovery_id=playbook.provider_playbooks[0].recovery_id,
+        escalation_id=escalation.plan_id,
+        report_id=report.run.run_id,
         run_id=run.run.run_id,
         delivery_id=failed.delivery_plan.delivery_id,
         audit_id=failed.audit_package.audit_id,

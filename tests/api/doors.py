@@ -22,6 +22,8 @@ class World:
     approval_plan_id: str
     playbook_id: str
     recovery_id: str
+    escalation_id: str
+    report_id: str
     run_id: str
     delivery_id: str
     audit_id: str
@@ -80,6 +82,12 @@ READS = [
     Door("GET", f"{A}/connector-recoveries"),
     Door("GET", f"{A}/connector-recoveries/{{recovery_id}}"),
     Door("GET", f"{A}/retry-recovery-report"),
+    Door("GET", f"{A}/recovery-escalations"),
+    Door("GET", f"{A}/recovery-escalations/{{escalation_id}}"),
+    Door("GET", f"{A}/recovery-escalations/{{escalation_id}}/acknowledgements"),
+    Door("GET", f"{A}/recovery-executive-report"),
+    Door("GET", f"{A}/recovery-executive-report/schedule-runs"),
+    Door("GET", f"{A}/recovery-executive-report/schedule-runs/{{report_id}}"),
     Door("GET", f"{A}/worker-health"),
     Door("GET", f"{A}/worker-health-alerts"),
     Door("GET", f"{A}/worker-health-alert-dashboard"),
@@ -115,6 +123,9 @@ POSTS = [
         Permission.CLOSE_RECOVERY,
         lambda world: {"provider": "webhook", "closure_state": "deferred", "external_ref": "INC-7"},
     ),
+    Door("POST", f"{A}/recovery-escalation-plan", Permission.OPEN_RECOVERY),
+    Door("POST", f"{A}/recovery-escalations/{{escalation_id}}/acknowledgements", Permission.ACKNOWLEDGE_ALERT),
+    Door("POST", f"{A}/recovery-executive-report/schedule-run", Permission.OPEN_RECOVERY),
     Door("POST", A, Permission.DELIVER_EVIDENCE),
     Door("POST", f"{B}/schedules", Permission.EDIT_SCHEDULES, _new_schedule, 201),
     Door("POST", f"{B}/deliver", Permission.DELIVER_EVIDENCE),
@@ -139,5 +150,13 @@ PATCH = Door("PATCH", f"{B}/schedules/{{schedule_id}}", Permission.EDIT_SCHEDULE
 ABORT = Door(
     "POST", f"{A}/worker-runs/{{run_id}}/abort", Permission.EXECUTE_RETRY, lambda world: {"reason": "A test."}, 409
 )
-WRITES = [*POSTS, PATCH, ABORT]
+# The only connector is the one that fails, so there is none to send these to; see tests/api/test_reports.py.
+ESCALATE = Door("POST", f"{A}/recovery-escalations/{{escalation_id}}/deliver", Permission.DELIVER_EVIDENCE, status=409)
+REPORT = Door(
+    "POST",
+    f"{A}/recovery-executive-report/schedule-runs/{{report_id}}/deliver",
+    Permission.DELIVER_EVIDENCE,
+    status=409,
+)
+WRITES = [*POSTS, PATCH, ABORT, ESCALATE, REPORT]
 DOORS = [*READS, *WRITES]

@@ -30,11 +30,11 @@ def deliver(request: HttpRequest, actor: Actor) -> HttpResponseBase:
     if answer.plan is None:
         messages.info(request, "There is nothing new to tell, so nothing was sent.")
     else:
-        said = f"{answer.plan.alert_count:,} alerts and {answer.plan.recovered_count:,} recoveries"
+        said = f"{answer.plan.alert_count:,} wrong, {answer.plan.recovered_count:,} ended"
         if answer.sent is not None and answer.sent.success:
-            messages.success(request, f"{said} told to {', '.join(answer.plan.selected_providers)}.")
+            messages.success(request, f"Told to {', '.join(answer.plan.selected_providers)}: {said}.")
         else:
-            messages.warning(request, f"{said} recorded; not every connector confirmed them. They can be retried.")
+            messages.warning(request, f"Recorded: {said}. Not every connector confirmed it; that can be retried.")
     return SeeOther(reverse("console:health"))
 
 

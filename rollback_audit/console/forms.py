@@ -9,7 +9,14 @@ from django.utils.translation import gettext_lazy as _
 from rollback_audit.console import words
 from rollback_audit.engine import queries
 from rollback_audit.planning.facts import DEFAULT_POLICY, RetryPolicy
-from rollback_audit.states import AcknowledgementState, ApprovalState, RetryAcknowledgementState, Source
+from rollback_audit.states import (
+    AcknowledgementState,
+    ApprovalState,
+    ClosureState,
+    RecoveryState,
+    RetryAcknowledgementState,
+    Source,
+)
 
 MOST_PER_RUN = 10_000
 
@@ -148,6 +155,25 @@ class DecideForm(ReferenceFields):
 
 class AcknowledgeForm(ReferenceFields):
     acknowledgement_state = forms.ChoiceField(label=_("Word"), choices=_options(AcknowledgementState))
+
+
+class ClosureForm(ReferenceFields):
+    """A word on a recovery: those that may be said of an open one, or reopening a closed one."""
+
+    def __init__(self, *args: Any, state: RecoveryState, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        words_now = [
+            word for word in ClosureState if (word is ClosureState.REOPENED) is (state is RecoveryState.CLOSED)
+        ]
+        self.fields["closure_state"] = forms.ChoiceField(label=_("Word"), choices=_options(words_now))
+        self.fields["verification_refs"] = forms.CharField(
+            label=_("Verified by"),
+            required=False,
+            max_length=4000,
+            widget=forms.Textarea(attrs={"rows": 2}),
+            help_text=_("Ids of deliveries, runs or ledger lines, apart by spaces."),
+        )
+        self.order_fields(["closure_state", "external_ref", "verification_refs", "notes"])
 
 
 class ScheduleForm(forms.Form):

@@ -41,6 +41,14 @@ PLACES: tuple[tuple[str, tuple[Place, ...]], ...] = (
         ),
     ),
     (
+        "Recovery",
+        (
+            _list("Recoveries", "recovery"),
+            _list("Playbooks", "recoveryplaybook"),
+            _list("Closures", "recoveryclosure"),
+        ),
+    ),
+    (
         "Drills",
         (
             _list("Schedules", "drillschedule"),

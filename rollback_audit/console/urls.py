@@ -12,6 +12,7 @@ from rollback_audit.console.views import (
     health,
     overview,
     plans,
+    recoveries,
     runs,
 )
 
@@ -41,6 +42,9 @@ urlpatterns = [
     path("connectors/<str:name>/", connectors.connector, name="connector"),
     path("connectors/<str:name>/test/", connectors.test, name="test-connector"),
     path("connectors/<str:name>/release/", connectors.release, name="release-connector"),
+    path("recovery-playbook/", recoveries.playbook, name="recovery-playbook"),
+    path("recoveries/<str:recovery_id>/", recoveries.recovery, name="recovery"),
+    path("recoveries/<str:recovery_id>/close/", recoveries.close, name="close-recovery"),
     path("schedules/new/", drills.new_schedule, name="new-schedule"),
     path("schedules/<str:schedule_id>/", drills.schedule, name="schedule"),
     path("notify/", drills.notify, name="notify"),

@@ -59,6 +59,7 @@ NAMES: dict[str, Text] = {
     MetadataKind.LATE_RESULT: _("Late result"),
     MetadataKind.RUN_QUEUED: _("Worker run queued"),
     MetadataKind.CONNECTOR_CHANGED: _("Connector changed"),
+    MetadataKind.CONNECTOR_TESTED: _("Connector tested"),
     "siem": _("SIEM"),
     "itsm": _("ITSM"),
     "chatops": _("ChatOps"),
@@ -100,6 +101,9 @@ TONES: dict[str, str] = {
     ConnectorStanding.CREDENTIAL_REFUSED: "bad",
     ConnectorStanding.ADDRESS_REFUSED: "bad",
     HealthAlertState.RECOVERED: "good",
+    "breached": "bad",
+    "mitigated": "good",
+    "reopened": "warn",
     "accepted": "good",
     "resolved": "good",
     "acknowledged": "good",
@@ -167,6 +171,7 @@ MEANINGS: dict[str, Text] = {
     ApprovalAction.REQUEST_APPROVAL: _("Reviewed, and waits for somebody to approve it."),
     ApprovalAction.WAIT_FOR_RETRY_ACK: _("Waits for a review before it can be approved."),
     ApprovalAction.ALREADY_APPROVED: _("Already has an approval that can be used."),
+    "breached": _("Open past its time, or closed too late."),
     ReasonCode.DUE: _("The delay has passed and nothing stands against a retry."),
 }
 

@@ -19,7 +19,8 @@ LISTS = (
     "approvaldecision", "approvalplan", "connector", "delivery", "deliveryattempt", "deliveryplan",
     "drillacknowledgement", "drillroute", "drillschedule", "evidenceentry", "evidencepackage",
     "healthalert", "healthalertacknowledgement", "retryacknowledgement",
-    "recovery", "recoveryclosure", "recoveryplaybook", "retrydecision", "retryplan", "workerresult", "workerrun", "workerschedule",
+    "recovery", "recoveryclosure", "recoveryplaybook",
+    "retrydecision", "retryplan", "workerresult", "workerrun", "workerschedule",
 )  # fmt: skip
 PLAIN_PAGES = ("console:overview", "console:health", *(f"admin:rollback_audit_{model}_changelist" for model in LISTS))
 

@@ -16,6 +16,7 @@ _PAGES = (
     (queries.plans, "retry_plan_id", "gordackretry-", "console:plan"),
     (queries.approval_plans, "approval_plan_id", "gordackapproval-", "console:approval-plan"),
     (queries.runs, "run_id", "gordackworker-", "console:run"),
+    (queries.recoveries, "recovery_id", "gordackrecovery-", "console:recovery"),
     (queries.routes, "route_id", "gordroute-", "console:route"),
     (queries.schedules, "schedule_id", "", "console:schedule"),
     (queries.connectors, "name", "", "console:connector"),

@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Callable
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -9,6 +10,8 @@ from django.core.management import CommandError, call_command
 from rollback_audit.engine import schedules
 from rollback_audit.models import EvidenceEntry, WorkerSchedule
 from tests import factories
+from tests.engine.conftest import configure, receiver  # noqa: F401
+from tests.receivers import RecordingReceiver
 
 pytestmark = pytest.mark.django_db
 
@@ -17,7 +20,7 @@ def asked(*arguments: str) -> tuple[str, str | None]:
     """What is printed, and the refusal if there is one."""
     out = io.StringIO()
     try:
-        call_command("health", *arguments, stdout=out)
+        call_command("health", *arguments, stdout=out, stderr=io.StringIO())
     except CommandError as refusal:
         return out.getvalue(), str(refusal)
     return out.getvalue(), None
@@ -52,3 +55,24 @@ def test_minutes_out_of_bounds_are_refused_by_name(name: str) -> None:
     said, refusal = asked(f"--{name.replace('_', '-')}=0")
     assert said == ""
     assert str(refusal).startswith(f"{name}: ")
+
+
+def test_telling_is_asked_for_and_done_once(
+    receiver: RecordingReceiver,  # noqa: F811
+    configure: Callable[..., None],  # noqa: F811
+) -> None:
+    configure(webhook=receiver.port)
+    WorkerSchedule.objects.all().delete()
+    asked()
+    assert receiver.arrivals == []
+    errors = [io.StringIO(), io.StringIO()]
+    for said in errors:
+        with pytest.raises(CommandError):
+            call_command("health", "--deliver", stdout=io.StringIO(), stderr=said)
+    assert errors[0].getvalue().startswith("Told gordackhealth-")
+    assert errors[1].getvalue() == "Nothing new to tell.\n"
+    assert len(receiver.arrivals) == 1
+
+
+def test_telling_with_no_connector_says_what_to_do() -> None:
+    assert "CAVRA_CONNECTOR_CONFIG" in str(asked("--deliver")[1])

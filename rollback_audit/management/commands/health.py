@@ -1,10 +1,14 @@
-"""`cavra health`: what is wrong with the worker, one line each; exits with 1 while anything is."""
+"""`cavra health`: what is wrong with the worker, one line each; exits with 1 while anything is. It can tell it, too."""
+
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from rollback_audit.engine import health
+from rollback_audit.engine import alerts, health
+from rollback_audit.engine.alerts import AlertAnswer, AlertTerms
 from rollback_audit.engine.health import USUAL, Yardstick
 from rollback_audit.management.doors import actor, as_json, refusals
+from rollback_audit.planning.health import SUPPRESSION_WINDOW_MINUTES
 from rollback_audit.records.alerts import WorkerHealthRecord
 
 
@@ -13,7 +17,7 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--user", help="who looks (default: whoever sits at this terminal)")
+        parser.add_argument("--user", help="who looks or tells (default: whoever sits at this terminal)")
         parser.add_argument(
             "--expected-interval-minutes",
             type=int,
@@ -26,22 +30,35 @@ class Command(BaseCommand):
             help="from then on the newest plan is stale (default: %(default)s)",
         )
         parser.add_argument("--json", action="store_true", help="print the record instead")
+        parser.add_argument("--deliver", action="store_true", help="tell the connectors what is new")
+        parser.add_argument(
+            "--suppression-window-minutes",
+            type=int,
+            default=SUPPRESSION_WINDOW_MINUTES,
+            help="with --deliver: tell the same condition once for each (default: %(default)s)",
+        )
 
-    def handle(
-        self,
-        *_args: object,
-        user: str | None,
-        expected_interval_minutes: int | None,
-        stale_metadata_minutes: int,
-        json: bool,
-        **_options: object,
-    ) -> None:
-        by = Yardstick(expected_interval_minutes, stale_metadata_minutes)
+    def handle(self, *_args: object, user: str | None, json: bool, deliver: bool, **options: Any) -> None:
+        by = Yardstick(options["expected_interval_minutes"], options["stale_metadata_minutes"])
         with refusals():
-            record = health.read_health(actor=actor(user), by=by)
+            who = actor(user)
+            if deliver:
+                terms = AlertTerms(suppression_window_minutes=options["suppression_window_minutes"])
+                answer = alerts.deliver_alerts(actor=who, terms=terms, by=by)
+                record = answer.health
+                self.stderr.write(_told(answer))
+            else:
+                record = health.read_health(actor=who, by=by)
         self.stdout.write(as_json(record) if json else _said(record))
         if record.alerts:
             raise CommandError(f"The worker is not healthy: {record.alert_level}.")
+
+
+def _told(answer: AlertAnswer) -> str:
+    if answer.plan is None or answer.sent is None:
+        return "Nothing new to tell."
+    told = f"{answer.plan.health_id} to {', '.join(answer.plan.selected_providers)}"
+    return f"Told {told}." if answer.sent.success else f"Not confirmed everywhere, and in the retry plan: {told}."
 
 
 def _said(record: WorkerHealthRecord) -> str:

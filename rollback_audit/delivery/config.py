@@ -111,7 +111,10 @@ def _shown(name: object) -> str:
 
 
 def _digest(settings: ConnectorSettings, *, trust: str | None, key: bytes) -> str:
-    """HMAC-SHA256 over all that decides what is sent, to whom and with which secret. `trust`: the CA file's digest."""
+    """HMAC-SHA256 over all that decides what is sent, to whom and with which secret.
+
+    `trust`: the digests of its certificate files.
+    """
     egress = settings.egress
     covered = {
         "name": settings.name,
@@ -124,6 +127,8 @@ def _digest(settings: ConnectorSettings, *, trust: str | None, key: bytes) -> st
         "allow_networks": sorted(egress.allow_networks),
         "allow_ports": sorted(egress.allow_ports),
         "allow_plain_http": egress.allow_plain_http,
+        "allow_plain_tcp": egress.allow_plain_tcp,
+        "allow_bare_close": egress.allow_bare_close,
         "trust": trust,
     }
     canonical = json.dumps(covered, sort_keys=True, separators=(",", ":")).encode()

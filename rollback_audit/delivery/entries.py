@@ -2,14 +2,15 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from rollback_audit.delivery.addresses import may_dial, networks
 from rollback_audit.delivery.contract import ConfigurationProblem, Connector, ConnectorSettings, Egress, Limits
-from rollback_audit.delivery.outbound import PORTS, allowed_ports, is_header, parse_url
-from rollback_audit.delivery.registry import ADDRESSED, CONNECTORS, NOT_SUPPORTED_YET
+from rollback_audit.delivery.outbound import PORTS, Address, allowed_ports, is_header, parse_stream_url, parse_url
+from rollback_audit.delivery.registry import ADDRESSED, CONNECTORS, STREAMING
 from rollback_audit.delivery.sources import SourceReader
 
 _SECRET_WORD = re.compile(
@@ -80,7 +81,7 @@ _KIND_NAMES: dict[type, str] = {
 def settings_from(
     name: str, values: Mapping[str, Any], *, reader: SourceReader
 ) -> tuple[ConnectorSettings, str | None]:
-    """The connector's settings, their `digest` still empty, and the digest of its CA file if it has one.
+    """The connector's settings, their `digest` still empty, and the digests of its certificate files if it has any.
 
     Raises ConfigurationProblem for the first thing that is wrong.
     """
@@ -89,11 +90,21 @@ def settings_from(
     connector = _connector_of(provider)
     enabled = entry.take("enabled", bool, default=True)
     ca_name = entry.take("ca_file", str)
-    ca_path, ca_digest = reader.bundle(ca_name, key="ca_file") if ca_name else (None, None)
+    ca_path, trust = reader.bundle(ca_name, key="ca_file") if ca_name else (None, None)
     egress = _egress(entry, ca_file=ca_path)
+    if provider in STREAMING:
+        egress, certificates = _stream_egress(entry, egress, reader=reader)
+        trust = ",".join((trust or "", *certificates))
     options = _options(entry, connector)
     own = ADDRESSED[provider].address(options) if provider in ADDRESSED else None
-    url = _url(entry, egress=egress, reader=reader, secret="url" in connector.SECRETS, own=own)
+    url = _url(
+        entry,
+        egress=egress,
+        reader=reader,
+        secret="url" in connector.SECRETS,
+        own=own,
+        streaming=provider in STREAMING,
+    )
     secrets = {key: entry.take_secret(key, reader=reader) for key in connector.SECRETS}
     headers = _headers(entry.take("headers", dict, default={}))
     limits = _limits(entry)
@@ -111,12 +122,10 @@ def settings_from(
         limits=limits,
     )
     connector.check(settings)
-    return settings, ca_digest
+    return settings, trust
 
 
 def _connector_of(provider: str) -> Connector:
-    if provider in NOT_SUPPORTED_YET:
-        raise ConfigurationProblem("provider", f"{provider} is not supported yet")
     if provider not in CONNECTORS:
         raise ConfigurationProblem("provider", f"must be one of {', '.join(sorted(CONNECTORS))}")
     return CONNECTORS[provider]
@@ -139,7 +148,34 @@ def _egress(entry: _Entry, *, ca_file: str | None) -> Egress:
     )
 
 
-def _url(entry: _Entry, *, egress: Egress, reader: SourceReader, secret: bool, own: str | None) -> str:
+def _stream_egress(entry: _Entry, egress: Egress, *, reader: SourceReader) -> tuple[Egress, list[str]]:
+    """The egress with what only streams have, and the digests of the client's certificate and key."""
+    files: dict[str, tuple[str, str]] = {}
+    for key, marker in (("client_cert_file", b"CERTIFICATE"), ("client_key_file", b"PRIVATE KEY")):
+        name = entry.take(key, str)
+        if name is not None:
+            files[key] = reader.bundle(name, key=key, marker=marker)
+    if "client_key_file" in files and "client_cert_file" not in files:
+        raise ConfigurationProblem("client_cert_file", "is wanted beside client_key_file")
+    streaming = replace(
+        egress,
+        allow_plain_tcp=entry.take("allow_plain_tcp", bool, default=False),
+        allow_bare_close=entry.take("allow_bare_close", bool, default=False),
+        client_cert_file=files["client_cert_file"][0] if "client_cert_file" in files else None,
+        client_key_file=files["client_key_file"][0] if "client_key_file" in files else None,
+    )
+    return streaming, [digest for _, digest in files.values()]
+
+
+def _address(url: str, *, streaming: bool) -> Address:
+    found = parse_stream_url(url) if streaming else parse_url(url)
+    if found is None:
+        form = "tls://host:port or tcp://host:port" if streaming else "a plain ASCII http(s) URL"
+        raise ConfigurationProblem("url", f"must be {form} without user, password or fragment")
+    return found
+
+
+def _url(entry: _Entry, *, egress: Egress, reader: SourceReader, secret: bool, own: str | None, streaming: bool) -> str:
     """The address, checked. `own`: the vendor's, where no key says otherwise."""
     literal, named = entry.take("url", str), entry.take_secret("url", reader=reader)
     if literal is None and named is None:
@@ -149,13 +185,13 @@ def _url(entry: _Entry, *, egress: Egress, reader: SourceReader, secret: bool, o
     if (literal is None) == (named is None):
         raise ConfigurationProblem("url", "is wanted once: as url, url_env or url_file")
     url = str(literal or named)
-    address = parse_url(url)
-    if address is None:
-        raise ConfigurationProblem("url", "must be a plain ASCII http(s) URL without user, password or fragment")
+    address = _address(url, streaming=streaming)
     if literal and any(_SECRET_WORD.search(name) for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True)):
         raise ConfigurationProblem("url", "holds a literal secret in its query; use url_env or url_file")
     if address.scheme == "http" and not egress.allow_plain_http:
         raise ConfigurationProblem("url", "is plain http, which wants allow_plain_http")
+    if address.scheme == "tcp" and not egress.allow_plain_tcp:
+        raise ConfigurationProblem("url", "is plain TCP, which wants allow_plain_tcp")
     if address.port not in allowed_ports(address.scheme, egress):
         raise ConfigurationProblem("allow_ports", "does not list the url's port")
     host = address.host.strip("[]")

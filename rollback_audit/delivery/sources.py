@@ -1,6 +1,7 @@
 """Where configuration comes from: files and the environment, remembered so that a change is noticed."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,12 +68,13 @@ class SourceReader:
             raise ConfigurationProblem(key, "the file is not UTF-8 text") from None
         return _checked(text.removesuffix("\n").removesuffix("\r"), key=key)
 
-    def bundle(self, name: str, *, key: str) -> tuple[str, str]:
-        """The path of a certificate bundle and the digest of what is in it."""
+    def bundle(self, name: str, *, key: str, marker: bytes = b"CERTIFICATE") -> tuple[str, str]:
+        """The path of a PEM file with what the marker names, certificates or a key, and the digest of what is in it."""
         path = self._folder / name
         content = self.content(path, limit=CONFIG_BYTES)
-        if content is None or b"-----BEGIN CERTIFICATE-----" not in content:
-            raise ConfigurationProblem(key, "is not a readable file of PEM certificates")
+        if content is None or not re.search(b"-----BEGIN ([A-Z]+ )?%b-----" % marker, content):
+            wanted = "certificates" if marker == b"CERTIFICATE" else "keys"
+            raise ConfigurationProblem(key, f"is not a readable file of PEM {wanted}")
         return str(path), hashlib.sha256(content).hexdigest()
 
 

@@ -9,7 +9,6 @@ import pytest
 
 from rollback_audit.delivery.config import Configuration, load
 from rollback_audit.delivery.contract import Egress, Limits
-from rollback_audit.delivery.registry import NOT_SUPPORTED_YET
 
 KEY = b"digest key of the tests"
 SIGNING = "whsec_" + "QUJD" * 10
@@ -242,13 +241,6 @@ def test_a_broken_connector_is_named_with_its_key_and_the_others_work(
     assert SIGNING not in str(problem)
     assert list(configuration.settings) == ["splunk"]
     assert str(problem).startswith(f"connectors.json: connectors.hook.{key} ")
-
-
-@pytest.mark.parametrize("provider", sorted(NOT_SUPPORTED_YET))
-def test_a_provider_that_comes_later_is_refused_by_name(read: Write, provider: str) -> None:
-    (problem,) = read({provider: {"url": "https://example.com/"}}).problems
-    assert (problem.connector, problem.key) == (provider, "provider")
-    assert f"{provider} is not supported yet" in problem.problem
 
 
 @pytest.mark.parametrize("name", ["", "Splunk", "-a", "a b", "a" * 64, "caf\u00e9", "a/b", "a\n"])

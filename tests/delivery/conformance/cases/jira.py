@@ -84,9 +84,9 @@ CASE = Case(
         held=Reply(body=FOUND.encode()),
         absent=Reply(body=b'{"issues":[],"isLast":true}'),
         unclear=(
-            (Reply(body=ANOTHER.encode()), FailureKind.ANSWER_MALFORMED),
-            (Reply(body=b"<html>"), FailureKind.ANSWER_MALFORMED),
-            (Reply(status=400, body=b'{"errorMessages":["invalid"]}'), FailureKind.PAYLOAD_REFUSED),
+            (Reply(body=ANOTHER.encode()), FailureKind.ANSWER_REJECTED),
+            (Reply(body=b"<html>"), FailureKind.ANSWER_REJECTED),
+            (Reply(status=400, body=b'{"errorMessages":["invalid"]}'), FailureKind.ANSWER_REJECTED),
             (Reply(status=401), FailureKind.CREDENTIAL_REFUSED),
             (Reply(status=503), FailureKind.UNAVAILABLE),
         ),

@@ -72,7 +72,7 @@ CASE = Case(
         held=Reply(body=FOUND),
         absent=Reply(body=b'{"limit":1,"incidents": [ ],"more":false}'),
         unclear=(
-            (Reply(body=b"<html>"), FailureKind.ANSWER_MALFORMED),
+            (Reply(body=b"<html>"), FailureKind.ANSWER_REJECTED),
             (Reply(status=401), FailureKind.CREDENTIAL_REFUSED),
             (Reply(status=429), FailureKind.RATE_LIMITED),
         ),

@@ -86,8 +86,8 @@ CASE = Case(
         held=Reply(body=FOUND.encode()),
         absent=Reply(body=b'{"result":[]}'),
         unclear=(
-            (Reply(body=ANOTHER), FailureKind.ANSWER_MALFORMED),
-            (Reply(body=b"<html>Hibernating</html>"), FailureKind.ANSWER_MALFORMED),
+            (Reply(body=ANOTHER), FailureKind.ANSWER_REJECTED),
+            (Reply(body=b"<html>Hibernating</html>"), FailureKind.ANSWER_REJECTED),
             (Reply(status=401), FailureKind.CREDENTIAL_REFUSED),
             (Reply(status=503), FailureKind.UNAVAILABLE),
         ),

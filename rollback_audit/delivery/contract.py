@@ -240,8 +240,11 @@ class Confirming(Protocol):
     Its `judge` answers an accepted event with a confirmed verdict that carries a receipt.
     """
 
-    def confirmation(self, settings: ConnectorSettings, envelope: Envelope, *, receipt: int) -> WireRequest | None:
-        """The request that asks whether the event is there for good; None where the settings do not want to know."""
+    def wanted(self, settings: ConnectorSettings) -> bool:
+        """Whether these settings want the last word. An accepted event without a receipt is then unknown."""
+
+    def confirmation(self, settings: ConnectorSettings, envelope: Envelope, *, receipt: int) -> WireRequest:
+        """The request that asks whether the event is there for good."""
 
     def confirmed(self, status_code: int, body: bytes, *, receipt: int) -> Verdict | None:
         """The last word, or None: not yet, ask again."""

@@ -27,6 +27,7 @@ from rollback_audit.delivery.contract import (
 )
 from rollback_audit.delivery.statuses import is_success
 from rollback_audit.delivery.tokens import TOKENS
+from rollback_audit.states import FailureKind
 
 # Between one question for the last word and the next.
 FIRST_WAIT_SECONDS = 1.0
@@ -109,7 +110,7 @@ class Course:
 
     def _event(self, settings: ConnectorSettings, *, is_fresh: bool) -> Step:
         judge: Judge = self.connector.judge
-        if self.confirming is not None:
+        if self.confirming is not None and self.confirming.wanted(settings):
             judge = partial(self._sent, self.confirming, settings)
         return Step(
             request=checked_request(self.connector, settings, self.envelope, now=self.now),
@@ -120,10 +121,12 @@ class Course:
         self, confirming: Confirming, settings: ConnectorSettings, status_code: int, body: bytes
     ) -> Verdict | Step:
         verdict = self.connector.judge(status_code, body)
-        if verdict.receipt is None or not (verdict.confirmed and is_success(status_code)):
+        if not (verdict.confirmed and is_success(status_code)):
             return verdict
+        if verdict.receipt is None:
+            return Verdict(failure_kind=FailureKind.ANSWER_MALFORMED)
         request = confirming.confirmation(settings, self.envelope, receipt=verdict.receipt)
-        return verdict if request is None else _poll(confirming, request, verdict.receipt, FIRST_WAIT_SECONDS)
+        return _poll(confirming, request, verdict.receipt, FIRST_WAIT_SECONDS)
 
     def _renewing(self, judge: Judge, settings: ConnectorSettings, *, is_fresh: bool) -> Judge:
         """The judge, and a new sign-in where a kept token has come to be refused. Once: a fresh one is not renewed."""

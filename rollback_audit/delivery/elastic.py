@@ -20,11 +20,12 @@ from typing import Any
 from rollback_audit.delivery.contract import ConfigurationProblem, ConnectorSettings, Envelope, Verdict, WireRequest
 from rollback_audit.delivery.fields import fields_of
 from rollback_audit.delivery.statuses import CONFIRMED, is_success, verdict_for
-from rollback_audit.states import Category, FailureKind
+from rollback_audit.states import Category, FailureKind, RepeatCheck
 
 PROVIDER = "elastic"
 CATEGORY = Category.SIEM
 DROPS_REPEATS = True
+ASKS_BY = RepeatCheck.BY_KEY
 MAX_BODY_BYTES = 10_000_000  # http.max_content_length: 100 MB by default, 10 MB on the smaller hosted ones
 
 SECRETS: tuple[str, ...] = ("api_key", "token", "user", "password")

@@ -141,7 +141,7 @@ def _nanoseconds(moment: datetime) -> int:
 
 
 def _response(body: bytes) -> ExportLogsServiceResponse | None:
-    """The answer, in whichever encoding it came; an empty body is a full success in either. None where it is neither."""
+    """The answer, in whichever encoding it came; None where it is neither. An empty body is a full success."""
     answer = ExportLogsServiceResponse()
     try:
         answer.ParseFromString(body)

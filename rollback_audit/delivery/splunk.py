@@ -21,11 +21,12 @@ from rollback_audit.delivery.contract import ConfigurationProblem, ConnectorSett
 from rollback_audit.delivery.fields import fields_of
 from rollback_audit.delivery.statuses import CONFIRMED, is_success, verdict_for
 from rollback_audit.delivery.urls import with_path
-from rollback_audit.states import Category, FailureKind
+from rollback_audit.states import Category, FailureKind, RepeatCheck
 
 PROVIDER = "splunk"
 CATEGORY = Category.SIEM
 DROPS_REPEATS = False
+ASKS_BY = RepeatCheck.BY_RECEIPT
 MAX_BODY_BYTES = 1_000_000  # Splunk Cloud's limit for one event; Enterprise allows more
 
 SECRETS: tuple[str, ...] = ("token",)
@@ -79,7 +80,7 @@ _KINDS: dict[int, FailureKind] = {
 def check(settings: ConnectorSettings) -> None:
     if "token" not in settings.secrets:
         raise ConfigurationProblem("token", "is required: name it with token_env or token_file")
-    if settings.options.get("use_ack") and not _event_url(settings).endswith((COLLECTOR_PATH, EVENT_PATH)):
+    if wanted(settings) and not _event_url(settings).endswith((COLLECTOR_PATH, EVENT_PATH)):
         raise ConfigurationProblem("url", f"must end in {COLLECTOR_PATH} or have no path, which use_ack wants")
 
 
@@ -118,10 +119,12 @@ def judge(status_code: int, body: bytes) -> Verdict:
     return Verdict(failure_kind=None, receipt=number if type(number) is int else None)
 
 
-def confirmation(settings: ConnectorSettings, envelope: Envelope, *, receipt: int) -> WireRequest | None:
+def wanted(settings: ConnectorSettings) -> bool:
+    return bool(settings.options.get("use_ack"))
+
+
+def confirmation(settings: ConnectorSettings, envelope: Envelope, *, receipt: int) -> WireRequest:
     """Whether the indexer has the event, on the delivery's own channel."""
-    if not settings.options.get("use_ack"):
-        return None
     return WireRequest(
         method="POST",
         url=f"{_event_url(settings).removesuffix('/event')}/ack",
@@ -137,11 +140,11 @@ def confirmed(status_code: int, body: bytes, *, receipt: int) -> Verdict | None:
 
 def question(settings: ConnectorSettings, envelope: Envelope, *, receipt: int | None) -> WireRequest | None:
     """The same question, about the number that an earlier try was given."""
-    return None if receipt is None else confirmation(settings, envelope, receipt=receipt)
+    return confirmation(settings, envelope, receipt=receipt) if wanted(settings) and receipt is not None else None
 
 
 def holding(status_code: int, body: bytes, envelope: Envelope) -> Verdict | None:
-    """True is held. False is no proof that the event is lost; whoever allowed this try has accepted the doubt."""
+    """True is held. False is no proof of a loss, but all there is: the event goes out again as a possible duplicate."""
     if _is_acknowledged(status_code, body):
         return Verdict(failure_kind=None, already_held=True)
     if is_success(status_code) and isinstance(fields_of(body).get("acks"), dict):
@@ -163,7 +166,7 @@ def _event_url(settings: ConnectorSettings) -> str:
 def _headers(settings: ConnectorSettings, envelope: Envelope) -> tuple[tuple[str, str], ...]:
     scheme = settings.options.get("authorization_scheme", "Splunk")
     headers = [("Authorization", f"{scheme} {settings.secrets['token']}"), ("Content-Type", "application/json")]
-    if settings.options.get("use_ack"):
+    if wanted(settings):
         channel = uuid.uuid5(uuid.NAMESPACE_OID, envelope.idempotency_key)
         headers.append(("X-Splunk-Request-Channel", str(channel)))
     return (*headers, *settings.headers)

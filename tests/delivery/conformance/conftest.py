@@ -19,6 +19,7 @@ from rollback_audit.delivery import registry
 from rollback_audit.delivery.client import Client
 from rollback_audit.delivery.config import Configuration, load
 from rollback_audit.delivery.contract import ConnectorSettings, Envelope, Send, Settlement, Step, WireRequest
+from rollback_audit.delivery.tokens import TOKENS
 from rollback_audit.states import FAILURE_CLASS, FailureClass, FailureKind, Outcome
 from tests.delivery.conformance.case import ENVELOPE, HUSH, NOW, RECEIVER, Case
 from tests.delivery.conformance.cases import CASES
@@ -76,6 +77,7 @@ def exchange(connect: Connect) -> Iterator[Exchange]:
 
     `changes` are changed keys of the case; what else is named goes to `registry.opening`.
     """
+    TOKENS.clear()  # of an earlier receiver on the same port
     with Client[Any]() as client:
 
         def exchange(

@@ -118,10 +118,15 @@ def test_what_the_receiver_holds_is_not_sent_again_and_what_it_lacks_is(
     assert case.asked is not None
     asked = case.asked
     (confirming, *_) = [answer for answer in case.answers if answer.kind is None]
+    others = answering(case, case.confirmed.accepted if case.confirmed else confirming.reply)
 
     def ask(reply: Reply) -> Settlement[Any]:
-        others = answering(case, confirming.reply)
-        receiver.reply = lambda arrival: reply if asked.is_question(arrival) else others(arrival)
+        def answer(arrival: Arrival) -> Reply:
+            if case.confirmed and events_of(case, receiver) and case.confirmed.is_confirmation(arrival):
+                return case.confirmed.done
+            return reply if asked.is_question(arrival) else others(arrival)
+
+        receiver.reply = answer
         return exchange(case, receiver.port, changes=asked.request.changes, in_doubt=True, receipt=asked.receipt)
 
     settlement = ask(asked.held)
@@ -167,6 +172,17 @@ def test_an_accepted_event_that_is_never_confirmed_is_unknown_and_can_be_asked_f
     settlement = exchange(case, receiver.port, changes=confirmed.changes, timeout_seconds=1.5)
     assert (settlement.outcome, settlement.failure_kind) == (Outcome.UNKNOWN, FailureKind.ANSWER_TIMEOUT)
     assert settlement.receipt == confirmed.receipt
+
+
+@pytest.mark.parametrize("case", CONFIRMING, ids=str)
+def test_an_accepted_event_without_a_number_to_ask_by_is_unknown(
+    case: Case, exchange: Exchange, receiver: RecordingReceiver
+) -> None:
+    assert case.confirmed is not None
+    (confirming, *_) = [answer for answer in case.answers if answer.kind is None]
+    receiver.reply = answering(case, confirming.reply)
+    settlement = exchange(case, receiver.port, changes=case.confirmed.changes)
+    assert (settlement.outcome, settlement.failure_kind) == (Outcome.UNKNOWN, FailureKind.ANSWER_MALFORMED)
 
 
 @pytest.mark.parametrize("case", SIGNING_IN, ids=str)

@@ -35,6 +35,7 @@ from rollback_audit.states import FailureKind, Outcome
 IDLE_SECONDS = 1
 DNS_CACHE_SECONDS = 60
 MAX_STEPS = 64
+USER_AGENT = "cavra-rollback-audit"  # libcurl's own would name every library with its version
 
 _ROOTS = certifi.where()
 _GO_ON: int = pycurl.PREREQFUNC_OK
@@ -84,6 +85,7 @@ class Exchange(Generic[KeyT]):
             (pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2),
             (pycurl.SSL_VERIFYPEER, 1),
             (pycurl.SSL_VERIFYHOST, 2),
+            (pycurl.USERAGENT, USER_AGENT),
             (pycurl.OPENSOCKETFUNCTION, self._open_socket),
             (pycurl.PREREQFUNCTION, self._before_request),
             (pycurl.HEADERFUNCTION, self._answer.read_header),

@@ -211,6 +211,7 @@ def _loaded(files: tuple[str, str | None, str | None], marks: tuple[object, ...]
     """TLS as libcurl does it for https. `marks` are in the key so that replaced files are read again."""
     ca_file, client_cert_file, client_key_file = files
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies certificate and name; reads no SSLKEYLOGFILE
+    context.hostname_checks_common_name = False
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # a ca_file may hold an intermediate, as with https
     context.load_verify_locations(cafile=ca_file)

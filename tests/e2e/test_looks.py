@@ -51,6 +51,8 @@ def fill() -> dict[str, str]:
         "route": reverse("console:route", args=[route.route_id]),
         "schedule": reverse("console:schedule", args=[route.schedule.schedule_id]),
         "connector": reverse("console:connector", args=["splunk-soc"]),
+        "health": reverse("console:health"),
+        "alert": reverse("console:alert", args=[factories.health_alert().alert_id]),
     }
 
 

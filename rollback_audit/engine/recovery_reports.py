@@ -5,25 +5,27 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Sum
+from django.db.models import Count, QuerySet, Sum
 from django.db.models.functions import TruncDate
 
-from rollback_audit.engine import clock, present_recoveries
+from rollback_audit.engine import clock, ledger, present_recoveries
 from rollback_audit.engine.actors import Actor
 from rollback_audit.engine.labels import label
 from rollback_audit.errors import InvalidInput
-from rollback_audit.models import Recovery, RecoveryClosure, WorkerRun
+from rollback_audit.models import EvidenceEntry, Recovery, RecoveryClosure, WorkerRun
 from rollback_audit.planning.recovery import DEFAULT_SLO_MINUTES, SloState
+from rollback_audit.records.approvals import ExecutionRecord
 from rollback_audit.records.recoveries import (
     ClosureTrendRecord,
     ProviderRecoverySummaryRecord,
     RecoveryRecord,
     RecoveryReportRecord,
 )
-from rollback_audit.states import ClosureState, Permission, RecoveryState
+from rollback_audit.states import ClosureState, MetadataKind, Permission, RecoveryState
 
 MOST_SLO_MINUTES = 43_200
 MOST_SHOWN = 200
+MOST_LATEST = 10
 TREND_DAYS = 30
 
 
@@ -42,17 +44,21 @@ def retry_recovery_report(
     ]
     still_open = [item for item in recoveries if item.state is RecoveryState.OPEN]
     closed = [item for item in recoveries if item.state is RecoveryState.CLOSED]
+    by_provider = _by_provider(recoveries)
     return RecoveryReportRecord(
         generated_at=now,
         generated_by=label("generated_by", generated_by, actor=actor),
         recovery_slo_minutes=recovery_slo_minutes,
+        recovery_playbook_provider_count=len(by_provider),
         recovery_count=len(recoveries),
         recovery_open_count=len(still_open),
         recovery_closed_count=len(closed),
         recovery_slo_breached_count=_breached(recoveries),
-        recoveries=[*still_open, *closed][:MOST_SHOWN],
-        provider_summary=_by_provider(recoveries),
+        closure_state_counts=_words(RecoveryClosure.objects.all()),
+        provider_summary=by_provider,
+        recovery_rows=[*still_open, *closed][:MOST_SHOWN],
         closure_trends=_trends(now),
+        latest_executions=_latest_executions(),
         **_executions(),
     )
 
@@ -69,12 +75,26 @@ def _executions() -> dict[str, Any]:
         skipped=Sum("skipped_count", default=0),
         unknown=Sum("unknown_count", default=0),
     )
-    sent = totals["delivered"] + totals["failed"] + totals["unknown"]
+    count = sum(totals.values())
+    sent = count - totals["skipped"]
     return {
-        "execution_count": sent + totals["skipped"],
-        **{f"execution_{name}_count": count for name, count in totals.items()},
+        "execution_count": count,
+        "execution_success_count": totals["delivered"],
+        "execution_failed_count": totals["failed"],
         "execution_success_rate": round(totals["delivered"] / sent, 4) if sent else 0.0,
+        "execution_status_counts": totals,
     }
+
+
+def _latest_executions() -> list[ExecutionRecord]:
+    newest = EvidenceEntry.objects.filter(metadata_kind=MetadataKind.EXECUTION_RECORD).order_by("-id")[:MOST_LATEST]
+    return [ExecutionRecord.from_line(ledger.read(entry)["record"]) for entry in newest]
+
+
+def _words(closures: QuerySet[RecoveryClosure]) -> dict[str, int]:
+    """How often each word was said."""
+    counts = dict(closures.order_by().values_list("closure_state").annotate(count=Count("id")))
+    return {word.value: counts.get(word, 0) for word in ClosureState}
 
 
 def _by_provider(recoveries: Iterable[RecoveryRecord]) -> list[ProviderRecoverySummaryRecord]:

@@ -1,6 +1,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from rollback_audit.records.approvals import ExecutionRecord
 from rollback_audit.states import PRODUCT, SCHEMA_PREFIX, Category, ClosureState, FailureKind, RecoveryState
 
 PLAYBOOK_SCHEMA = f"{SCHEMA_PREFIX}-connector-recovery-playbook.v1"
@@ -119,10 +120,11 @@ class ClosureTrendRecord:
 class RecoveryReportRecord:
     """Retries and recoveries in numbers.
 
-    execution_count = delivered + failed + skipped + unknown. `execution_success_rate` is the share of what was sent,
-    0 to 1. recovery_count = recovery_open_count + recovery_closed_count; breached ones are counted in both.
-    `recoveries` holds what is open and the newest closed ones, 200 in all. `closure_trends` covers the last 30 days
-    that had a closure, newest first.
+    `execution_status_counts` (delivered, failed, skipped, unknown) add up to execution_count, and
+    `execution_success_rate` is the share of what was sent, 0 to 1. recovery_count = recovery_open_count +
+    recovery_closed_count; breached ones are among both. `recovery_rows` holds what is open and the newest closed ones,
+    200 in all. `closure_trends` covers the days of the last 30 that had a closure, newest first;
+    `closure_state_counts` covers all time.
     """
 
     schema_version: str = REPORT_SCHEMA
@@ -131,15 +133,17 @@ class RecoveryReportRecord:
     generated_by: str
     recovery_slo_minutes: int
     execution_count: int
-    execution_delivered_count: int
+    execution_success_count: int
     execution_failed_count: int
-    execution_skipped_count: int
-    execution_unknown_count: int
     execution_success_rate: float
+    execution_status_counts: dict[str, int]
+    recovery_playbook_provider_count: int
     recovery_count: int
     recovery_open_count: int
     recovery_closed_count: int
     recovery_slo_breached_count: int
-    recoveries: list[RecoveryRecord]
+    closure_state_counts: dict[str, int]
     provider_summary: list[ProviderRecoverySummaryRecord]
+    recovery_rows: list[RecoveryRecord]
     closure_trends: list[ClosureTrendRecord]
+    latest_executions: list[ExecutionRecord]

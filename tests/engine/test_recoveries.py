@@ -368,7 +368,7 @@ def test_a_late_closing_stays_breached(owner: Actor, asked: RecoveryPlaybookReco
     later(240 * HOUR)
     report = recovery_reports.retry_recovery_report(actor=owner)
     assert (report.recovery_open_count, report.recovery_closed_count, report.recovery_slo_breached_count) == (0, 1, 1)
-    (recovery,) = report.recoveries
+    (recovery,) = report.recovery_rows
     assert recovery.slo_state == "breached"
     assert recovery.slo_due_at == recovery.first_failure_at + timedelta(minutes=240)
     generous = recovery_reports.retry_recovery_report(actor=owner, recovery_slo_minutes=300)
@@ -394,9 +394,10 @@ def test_the_report_counts_by_connector_and_by_day(
         ("siem", 0, 1, 0),
     ]
     (day,) = report.closure_trends
+    assert (report.recovery_playbook_provider_count, report.closure_state_counts["deferred"]) == (2, 1)
     assert day.date == clock.now().date().isoformat()
     assert (day.closed_count, day.mitigated_count, day.deferred_count, day.resolved_count) == (1, 1, 1, 0)
-    assert [item.provider for item in report.recoveries] == ["chat", "siem"]
+    assert [item.provider for item in report.recovery_rows] == ["chat", "siem"]
     assert report.generated_by == "weekly"
 
 
@@ -412,8 +413,10 @@ def test_the_report_counts_live_retries(
     receiver.reply = Reply(200)
     loop.drained(loop.approved_run())
     report = recovery_reports.retry_recovery_report(actor=loop.owner)
-    assert (report.execution_count, report.execution_delivered_count, report.execution_failed_count) == (2, 1, 1)
+    assert (report.execution_count, report.execution_success_count, report.execution_failed_count) == (2, 1, 1)
     assert report.execution_success_rate == 0.5
+    assert report.execution_status_counts == {"delivered": 1, "failed": 1, "skipped": 0, "unknown": 0}
+    assert [item.execution_status for item in report.latest_executions] == ["delivered", "failed"]
 
 
 @pytest.mark.parametrize("minutes", [0, 43_201])
@@ -424,7 +427,12 @@ def test_how_long_a_recovery_may_take_is_bounded(owner: Actor, minutes: int) -> 
 
 def test_a_report_of_nothing_is_all_zero(owner: Actor) -> None:
     report = recovery_reports.retry_recovery_report(actor=owner)
-    assert (report.execution_count, report.recovery_count, report.recoveries, report.closure_trends) == (0, 0, [], [])
+    assert (report.execution_count, report.recovery_count, report.recovery_rows, report.closure_trends) == (
+        0,
+        0,
+        [],
+        [],
+    )
 
 
 def test_the_dashboard_counts_playbooks_closures_and_what_is_closed(

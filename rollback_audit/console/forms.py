@@ -1,5 +1,7 @@
 """What operators type. Forms read types and bounds; what is allowed, the engine decides."""
 
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from datetime import UTC
 from typing import Any
 
@@ -8,11 +10,16 @@ from django.utils.translation import gettext_lazy as _
 
 from rollback_audit.console import words
 from rollback_audit.engine import queries
+from rollback_audit.engine.executive_reports import DEFAULT_SCOPE, ReportScope
+from rollback_audit.planning.escalation import DEFAULT_POLICY as ESCALATION_POLICY
+from rollback_audit.planning.escalation import EscalationPolicy
 from rollback_audit.planning.facts import DEFAULT_POLICY, RetryPolicy
 from rollback_audit.states import (
     AcknowledgementState,
     ApprovalState,
     ClosureState,
+    EscalationAcknowledgementState,
+    EscalationLevel,
     RecoveryState,
     RetryAcknowledgementState,
     Source,
@@ -174,6 +181,81 @@ class ClosureForm(ReferenceFields):
             help_text=_("Ids of deliveries, runs or ledger lines, apart by spaces."),
         )
         self.order_fields(["closure_state", "external_ref", "verification_refs", "notes"])
+
+
+class EscalationForm(forms.Form):
+    """Which open recoveries an escalation takes. A field that is not sent keeps its default."""
+
+    recovery_slo_minutes = forms.IntegerField(
+        label=_("Objective (minutes)"),
+        min_value=1,
+        max_value=43_200,
+        required=False,
+        help_text=_("From the first failure."),
+    )
+    at_risk_percent = forms.IntegerField(
+        label=_("At risk from (%)"), min_value=1, max_value=100, required=False, help_text=_("Of the objective.")
+    )
+    minimum_level = forms.ChoiceField(label=_("From level"), required=False, choices=_options(EscalationLevel))
+    provider = forms.ChoiceField(label=_("Connector"), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("initial", ESCALATION_POLICY._asdict())
+        super().__init__(*args, **kwargs)
+        self.fields["provider"] = forms.ChoiceField(
+            label=_("Connector"), required=False, choices=[("", _("all connectors")), *_connector_names()]
+        )
+
+    def policy(self) -> EscalationPolicy:
+        sent = {name: self.cleaned_data.get(name) for name in EscalationPolicy._fields}
+        if sent["minimum_level"]:
+            sent["minimum_level"] = EscalationLevel(sent["minimum_level"])
+        return ESCALATION_POLICY._replace(**{name: value for name, value in sent.items() if value})
+
+
+class EscalationWordForm(ReferenceFields):
+    """A word on an escalation, or on one of the connectors it is about."""
+
+    acknowledgement_state = forms.ChoiceField(label=_("Word"), choices=_options(EscalationAcknowledgementState))
+
+    def __init__(self, *args: Any, names: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["provider"] = forms.ChoiceField(
+            label=_("About"), required=False, choices=[("", _("all of it")), *((name, name) for name in names)]
+        )
+        self.order_fields(["acknowledgement_state", "provider", "external_ref", "notes"])
+
+
+class SendForm(forms.Form):
+    """Where a stored package goes: to one of these connectors, or to all of them."""
+
+    def __init__(self, *args: Any, names: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.names = names
+        self.fields["delivery_provider"] = forms.ChoiceField(
+            label=_("Send to"), required=False, choices=[("", _("all that work")), *((name, name) for name in names)]
+        )
+
+
+class ScopeForm(forms.Form):
+    """What an executive report covers. A field that is not sent keeps its default."""
+
+    lookback_hours = forms.IntegerField(label=_("Covers (hours)"), min_value=1, max_value=2_160, required=False)
+    recovery_slo_minutes = forms.IntegerField(
+        label=_("Objective (minutes)"),
+        min_value=1,
+        max_value=43_200,
+        required=False,
+        help_text=_("For a recovery, from its first failure."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("initial", asdict(DEFAULT_SCOPE))
+        super().__init__(*args, **kwargs)
+
+    def scope(self) -> ReportScope:
+        sent = {name: self.cleaned_data.get(name) for name in self.fields}
+        return replace(DEFAULT_SCOPE, **{name: value for name, value in sent.items() if value})
 
 
 class ScheduleForm(forms.Form):

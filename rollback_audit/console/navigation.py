@@ -46,6 +46,15 @@ PLACES: tuple[tuple[str, tuple[Place, ...]], ...] = (
             _list("Recoveries", "recovery"),
             _list("Playbooks", "recoveryplaybook"),
             _list("Closures", "recoveryclosure"),
+            _list("Escalations", "recoveryescalation"),
+            _list("Escalation words", "escalationacknowledgement"),
+        ),
+    ),
+    (
+        "Reports",
+        (
+            Place("Executive report", "console:executive-report"),
+            _list("Stored reports", "executivereport"),
         ),
     ),
     (

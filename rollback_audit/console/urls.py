@@ -13,6 +13,7 @@ from rollback_audit.console.views import (
     overview,
     plans,
     recoveries,
+    reports,
     runs,
 )
 
@@ -45,6 +46,14 @@ urlpatterns = [
     path("recovery-playbook/", recoveries.playbook, name="recovery-playbook"),
     path("recoveries/<str:recovery_id>/", recoveries.recovery, name="recovery"),
     path("recoveries/<str:recovery_id>/close/", recoveries.close, name="close-recovery"),
+    path("plan-escalation/", reports.plan_escalation, name="plan-escalation"),
+    path("escalations/<str:plan_id>/", reports.escalation, name="escalation"),
+    path("escalations/<str:plan_id>/deliver/", reports.deliver_escalation, name="deliver-escalation"),
+    path("escalations/<str:plan_id>/acknowledge/", reports.acknowledge_escalation, name="acknowledge-escalation"),
+    path("executive-report/", reports.executive_report, name="executive-report"),
+    path("executive-report/store/", reports.store_report, name="store-report"),
+    path("executive-reports/<str:run_id>/", reports.report, name="report"),
+    path("executive-reports/<str:run_id>/deliver/", reports.deliver_report, name="deliver-report"),
     path("schedules/new/", drills.new_schedule, name="new-schedule"),
     path("schedules/<str:schedule_id>/", drills.schedule, name="schedule"),
     path("notify/", drills.notify, name="notify"),

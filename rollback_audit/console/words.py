@@ -3,6 +3,7 @@
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from rollback_audit.planning.escalation import REASONS as ESCALATION_REASONS
 from rollback_audit.planning.retry import REASONS
 from rollback_audit.states import (
     Action,
@@ -11,6 +12,7 @@ from rollback_audit.states import (
     ApprovalState,
     ConnectorStanding,
     DeliveryState,
+    EscalationLevel,
     FailureKind,
     HealthAlertState,
     HealthCode,
@@ -104,6 +106,9 @@ TONES: dict[str, str] = {
     "breached": "bad",
     "mitigated": "good",
     "reopened": "warn",
+    EscalationLevel.AT_RISK: "warn",
+    EscalationLevel.BREACHED: "bad",
+    EscalationLevel.OVERDUE: "bad",
     "accepted": "good",
     "resolved": "good",
     "acknowledged": "good",
@@ -172,6 +177,7 @@ MEANINGS: dict[str, Text] = {
     ApprovalAction.WAIT_FOR_RETRY_ACK: _("Waits for a review before it can be approved."),
     ApprovalAction.ALREADY_APPROVED: _("Already has an approval that can be used."),
     "breached": _("Open past its time, or closed too late."),
+    **{level.value: sentence for level, sentence in ESCALATION_REASONS.items()},
     ReasonCode.DUE: _("The delay has passed and nothing stands against a retry."),
 }
 

@@ -20,9 +20,15 @@ LISTS = (
     "drillacknowledgement", "drillroute", "drillschedule", "evidenceentry", "evidencepackage",
     "healthalert", "healthalertacknowledgement", "retryacknowledgement",
     "recovery", "recoveryclosure", "recoveryplaybook",
+    "escalationacknowledgement", "executivereport", "recoveryescalation",
     "retrydecision", "retryplan", "workerresult", "workerrun", "workerschedule",
 )  # fmt: skip
-PLAIN_PAGES = ("console:overview", "console:health", *(f"admin:rollback_audit_{model}_changelist" for model in LISTS))
+PLAIN_PAGES = (
+    "console:overview",
+    "console:health",
+    "console:executive-report",
+    *(f"admin:rollback_audit_{model}_changelist" for model in LISTS),
+)
 
 
 @pytest.fixture

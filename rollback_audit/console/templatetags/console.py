@@ -58,6 +58,12 @@ def number(value: int | str | None) -> SafeString:
 
 
 @register.filter
+def percent(share: float) -> str:
+    """A share from 0 to 1, as whole percent."""
+    return f"{share:.0%}"
+
+
+@register.filter
 def identity(value: object) -> SafeString:
     """An id: its prefix quiet, the rest plain, so that it can be read and still copied whole."""
     text = str(value or "")

@@ -1,18 +1,10 @@
 """Where the client goes, and where nothing makes it go."""
 
-import datetime as dt
-import ipaddress
 import socket
-import ssl
 import threading
-from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from rollback_audit.delivery.client import Client
 from rollback_audit.delivery.contract import Egress, Settlement
@@ -117,18 +109,22 @@ def test_a_kept_connection_of_one_connector_does_not_serve_another_that_may_not_
     assert_forbidden(forbidden)
 
 
-def test_the_environment_cannot_put_a_proxy_in_between(
-    post: Post, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login someone password something\n")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    with RecordingReceiver() as receiver, RecordingReceiver() as proxy:
-        for name in ("http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
-            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
-        monkeypatch.setenv("no_proxy", "")
-        assert post(receiver.port).outcome == Outcome.CONFIRMED
-        assert proxy.connection_count == 0
-        assert "authorization" not in receiver.arrivals[0].headers
+REDIRECTS = (301, 302, 303, 307, 308)
+TARGETS = ("/elsewhere", "http://127.0.0.1:{other}/hook", "http://169.254.169.254/latest/", "file:///etc/passwd")
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=["same", "another receiver", "metadata", "a file"])
+@pytest.mark.parametrize("code", REDIRECTS)
+def test_a_redirect_is_not_followed_and_is_told_as_one(post: Post, code: int, target: str) -> None:
+    with RecordingReceiver() as other, RecordingReceiver() as receiver:
+        location = target.format(other=other.port)
+        receiver.reply = Reply(status=code, headers=(("Location", location), ("Refresh", f"0; url={location}")))
+        egress = egress_to(receiver.port, allow_ports=(receiver.port, other.port))
+        settlement = post(receiver.port, egress=egress)
+        assert [arrival.path for arrival in receiver.arrivals] == ["/hook"]
+        assert (receiver.connection_count, other.connection_count) == (1, 0)
+    assert (settlement.outcome, settlement.failure_kind) == (Outcome.REFUSED, FailureKind.REDIRECT_REFUSED)
+    assert settlement.status_code == code
 
 
 def test_cookies_and_alternative_services_are_forgotten(client: Client[Any]) -> None:
@@ -142,74 +138,6 @@ def test_cookies_and_alternative_services_are_forgotten(client: Client[Any]) -> 
             client.send_all([send_to(receiver.url, receiver.egress)])
         first, second = receiver.arrivals
     assert first.headers == second.headers
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate for 127.0.0.1, its key in the same file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "receiver of the tests")])
-    now = dt.datetime.now(tz=dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "receiver.pem"
-    path.write_bytes(
-        made.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return path
-
-
-def serving(certificate: Path) -> RecordingReceiver:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    receiver = RecordingReceiver()
-    receiver.serve_tls(context)
-    return receiver
-
-
-def test_a_certificate_that_nobody_vouches_for_gets_no_request(post: Post, certificate: Path) -> None:
-    with serving(certificate) as receiver:
-        settlement = post(receiver.port, url=f"https://127.0.0.1:{receiver.port}/")
-        assert receiver.arrivals == []
-    assert (settlement.outcome, settlement.failure_kind) == (Outcome.NOT_SENT, FailureKind.TLS_UNTRUSTED)
-
-
-def test_the_connectors_own_ca_file_vouches_for_it_and_for_that_connector_only(post: Post, certificate: Path) -> None:
-    with serving(certificate) as receiver:
-        url = f"https://127.0.0.1:{receiver.port}/"
-        trusting = egress_to(receiver.port, ca_file=str(certificate), allow_plain_http=False)
-        assert post(receiver.port, url=url, egress=trusting).outcome == Outcome.CONFIRMED
-        assert post(receiver.port, url=url).failure_kind == FailureKind.TLS_UNTRUSTED
-        assert len(receiver.arrivals) == 1
-
-
-def test_a_certificate_for_another_name_gets_no_request(post: Post, certificate: Path) -> None:
-    with serving(certificate) as receiver:
-        egress = egress_to(receiver.port, ca_file=str(certificate), allow_networks=("127.0.0.0/8", "::1/128"))
-        settlement = post(receiver.port, url=f"https://localhost:{receiver.port}/", egress=egress)
-        assert receiver.arrivals == []
-    assert settlement.failure_kind == FailureKind.TLS_UNTRUSTED
-
-
-def test_a_receiver_that_does_not_speak_tls_was_not_sent_anything(post: Post) -> None:
-    def behave(connection: socket.socket, stopping: threading.Event) -> None:
-        connection.recv(65_536)
-        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-
-    with raw_receiver(behave) as port:
-        settlement = post(port, url=f"https://127.0.0.1:{port}/")
-    assert (settlement.outcome, settlement.failure_kind) == (Outcome.NOT_SENT, FailureKind.TLS_FAILED)
 
 
 @pytest.mark.parametrize("hang", [True, False], ids=["hangs", "hangs up"])

@@ -109,6 +109,18 @@ def test_a_good_certificate_gets_the_request(name: str, post: Post, tmp_path: Pa
     assert_served(post, tmp_path, root, context(GOOD[name](root).chain_file(tmp_path)))
 
 
+def test_a_connectors_own_ca_file_vouches_for_that_connector_only(post: Post, tmp_path: Path) -> None:
+    root = Issued.root()
+    receiver = RecordingReceiver()
+    receiver.serve_tls(context(root.issue().chain_file(tmp_path)))
+    with receiver:
+        url = f"https://127.0.0.1:{receiver.port}/"
+        trusting = egress_to(receiver.port, ca_file=str(root.trust_file(tmp_path)), allow_plain_http=False)
+        assert post(receiver.port, url=url, egress=trusting).outcome == Outcome.CONFIRMED
+        assert post(receiver.port, url=url).failure_kind == FailureKind.TLS_UNTRUSTED
+        assert len(receiver.arrivals) == 1
+
+
 @pytest.mark.parametrize("name", FAULTY)
 def test_a_certificate_with_a_fault_gets_no_request(name: str, post: Post, tmp_path: Path) -> None:
     root = Issued.root()

@@ -105,7 +105,7 @@ RECOMMENDATIONS: dict[HealthCode, str] = {
 
 
 def conditions(facts: HealthFacts, *, expected_interval_minutes: int, stale_metadata_minutes: int) -> list[Condition]:
-    """Everything that is wrong at `facts.now`, by key. A span that is over to the instant is over."""
+    """Everything that is wrong at `facts.now`, gravest first. A span that is over to the instant is over."""
     found = [
         *_of_runs(facts, timedelta(minutes=expected_interval_minutes)),
         *_of_plans(facts, timedelta(minutes=stale_metadata_minutes)),
@@ -113,7 +113,7 @@ def conditions(facts: HealthFacts, *, expected_interval_minutes: int, stale_meta
         *(condition for row in facts.connectors for condition in _of_connector(row)),
         *_of_drills(facts.drills, now=facts.now),
     ]
-    return sorted(found, key=lambda condition: condition.key)
+    return sorted(found, key=lambda condition: (-_SEVERITY.index(condition.severity), condition.key))
 
 
 def alert_level(found: Iterable[Condition]) -> AlertLevel:

@@ -6,10 +6,11 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from rollback_audit.console.views import health
 from rollback_audit.engine import worker
 from rollback_audit.engine.actors import actor_for
 from rollback_audit.models import DeliveryAttempt, HealthAlert, HealthAlertAcknowledgement, WorkerSchedule
-from rollback_audit.states import AcknowledgementState, Role
+from rollback_audit.states import AcknowledgementState, ConnectorStanding, HealthCode, Role
 from tests import factories
 from tests.console.conftest import SignedIn
 from tests.receivers import RecordingReceiver, Reply
@@ -42,6 +43,19 @@ def test_the_page_says_what_is_wrong_and_what_to_do(signed_in: SignedIn) -> None
     assert "Start a worker" in page
     assert "Send health alerts" not in page
     assert not HealthAlert.objects.exists()
+
+
+def test_each_condition_leads_to_what_it_is_about(signed_in: SignedIn) -> None:
+    factories.schedule("payments", next_due_at=factories.now())
+    factories.connector("siem", hold=ConnectorStanding.CREDENTIAL_REFUSED, held_since=factories.now())
+    page = text_of(signed_in("ada", Role.AUDITOR), PAGE)
+    assert f'href="{reverse("console:schedule", args=["payments"])}"' in page
+    assert f'href="{reverse("console:connector", args=["siem"])}"' in page
+    assert page.index("missed worker run") < page.index("connector failure")
+
+
+def test_every_condition_has_somewhere_to_look() -> None:
+    assert set(health.PAGES) | set(health.LISTS) == set(HealthCode)
 
 
 def test_the_overview_has_a_mark_while_something_is_wrong(signed_in: SignedIn) -> None:

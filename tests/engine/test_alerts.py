@@ -5,7 +5,8 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from rollback_audit.engine import alert_words, alerts, clock, health, schedules, worker
 from rollback_audit.engine.actors import Actor
@@ -241,7 +242,9 @@ def test_a_live_run_that_left_a_failure_is_found(loop: Loop, receiver: Recording
 
 def test_a_glance_sees_what_costs_nothing_to_see(loop: Loop, configure: Configure) -> None:
     configure(siem=9)
-    assert health.glance(actor=loop.manager) is AlertLevel.CRITICAL
+    with CaptureQueriesContext(connection) as asked:
+        assert health.glance(actor=loop.manager) is AlertLevel.CRITICAL
+    assert not [query for query in asked if "rollback_audit_delivery" in query["sql"]]
     run_the_worker(loop)
     assert health.glance(actor=loop.manager) is AlertLevel.HEALTHY
 

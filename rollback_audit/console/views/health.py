@@ -12,16 +12,38 @@ from rollback_audit.engine import health as verbs
 from rollback_audit.engine.actors import Actor
 from rollback_audit.engine.alerts import AlertTerms
 from rollback_audit.errors import UnknownRecord
-from rollback_audit.states import AcknowledgementState
+from rollback_audit.records.alerts import HealthConditionRecord
+from rollback_audit.states import AcknowledgementState, HealthCode
 
 SHOWN = 20
+# Where to look first: the subject's own page, or the list that has it.
+PAGES = {
+    HealthCode.CONNECTOR_FAILURE: "console:connector",
+    HealthCode.SILENT_CONNECTOR: "console:connector",
+    HealthCode.ATTEMPTS_NEARING_LIMIT: "console:connector",
+    HealthCode.SILENT_DRILL: "console:schedule",
+}
+LISTS = {
+    HealthCode.MISSED_WORKER_RUN: "admin:rollback_audit_workerrun_changelist",
+    HealthCode.FAILED_WORKER_RUN: "admin:rollback_audit_workerrun_changelist",
+    HealthCode.RETRYABLE_DELIVERIES: "admin:rollback_audit_delivery_changelist",
+    HealthCode.STALE_RETRY_PLAN: "admin:rollback_audit_retryplan_changelist",
+    HealthCode.DISABLED_SCHEDULE: "admin:rollback_audit_workerschedule_changelist",
+}
 
 
 @require_safe
 @page
 def health(request: HttpRequest, actor: Actor) -> HttpResponse:
+    record = verbs.read_health(actor=actor)
+    wrong = [(item, _address(item)) for item in record.alerts]
     told = queries.health_alerts()[:SHOWN]
-    return show(request, actor, "console/health.html", health=verbs.read_health(actor=actor), told=told)
+    return show(request, actor, "console/health.html", health=record, wrong=wrong, told=told)
+
+
+def _address(item: HealthConditionRecord) -> str:
+    name = PAGES.get(item.code)
+    return reverse(name, args=[item.subject]) if name else reverse(LISTS[item.code])
 
 
 @button("console:health")

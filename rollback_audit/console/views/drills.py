@@ -43,6 +43,8 @@ def schedule(request: HttpRequest, actor: Actor, schedule_id: str) -> HttpRespon
     row = queries.schedules().filter(schedule_id=schedule_id).first()
     if row is None:
         raise UnknownRecord("No drill schedule with this id.")
+    if request.method == "POST":
+        actor.require(Permission.EDIT_SCHEDULES)
     stored = {name: getattr(row, name) for name in FIELDS}
     form = ScheduleForm(request.POST if request.method == "POST" else None, initial=stored)
     del form.fields["schedule_id"]

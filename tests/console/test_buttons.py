@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from django.conf import LazySettings
 from django.test import Client
 from django.urls import reverse
 
@@ -31,6 +32,7 @@ BUTTONS = {
     "plan-retry": Role.SOC_ANALYST,
     "run-worker": Role.RELEASE_MANAGER,
     "notify": Role.RELEASE_MANAGER,
+    "recovery-playbook": Role.SOC_ANALYST,
     "new-schedule": Role.PLATFORM_OWNER,
 }
 
@@ -167,6 +169,23 @@ def test_one_entry_is_denied_and_the_rest_approved(signed_in: SignedIn, plan: Re
     press(owner, "decide", asked.approval_plan_id, approval_state="denied", **fields)
     usable = ApprovalDecision.objects.filter(approval_state=ApprovalState.APPROVED, revoked_at__isnull=True)
     assert usable.count() == 1
+
+
+def test_many_deliveries_want_two_people(signed_in: SignedIn, plan: RetryPlanRecord, settings: LazySettings) -> None:
+    settings.CAVRA_SECOND_APPROVER_ABOVE = 1
+    press(signed_in("rita", Role.RELEASE_MANAGER), "ask-approval", plan.retry_plan_id, without_review="on")
+    asked = ApprovalPlan.objects.get().approval_plan_id
+    omar, olga = signed_in("omar", Role.PLATFORM_OWNER), signed_in("olga", Role.PLATFORM_OWNER)
+    page = press(omar, "decide", asked, approval_state="approved")
+    assert "2 decisions with 1 of 2 approvals" in page
+    assert "The first approval is yours" in page
+    assert page.count("<td>1 of 2</td>") == 2
+    again = press(omar, "decide", asked, approval_state="approved")
+    assert "another person gives the second" in again
+    page = press(olga, "decide", asked, approval_state="approved")
+    assert "2 decisions now approved" in page
+    assert page.count("<td>2 of 2</td>") == 2
+    assert "omar, olga" in page
 
 
 def approved(plan: RetryPlanRecord, *, by: Actor) -> None:

@@ -10,11 +10,12 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from django.urls import reverse
 from playwright.sync_api import Page
 
-from rollback_audit.engine import approvals, plans, reviews, worker
+from rollback_audit.engine import approvals, plans, recoveries, reviews, worker
 from rollback_audit.engine.actors import Actor, actor_for
+from rollback_audit.engine.recoveries import Closing
 from rollback_audit.models import Connector
 from rollback_audit.records.plans import RetryPlanRecord
-from rollback_audit.states import ConnectorStanding, DeliveryState, FailureKind, Role
+from rollback_audit.states import ClosureState, ConnectorStanding, DeliveryState, FailureKind, Role
 from tests import factories
 from tests.console.test_pages import LISTS
 from tests.e2e.conftest import ARTIFACTS, Windows
@@ -47,13 +48,17 @@ def fill() -> dict[str, str]:
         else:
             factories.failed(to, at=at, **FAILURES[number // 3 % len(FAILURES)])
     route = factories.route(factories.schedule())
-    return _govern() | {
-        "route": reverse("console:route", args=[route.route_id]),
-        "schedule": reverse("console:schedule", args=[route.schedule.schedule_id]),
-        "connector": reverse("console:connector", args=["splunk-soc"]),
-        "health": reverse("console:health"),
-        "alert": reverse("console:alert", args=[factories.health_alert().alert_id]),
-    }
+    return (
+        _govern()
+        | _recover()
+        | {
+            "route": reverse("console:route", args=[route.route_id]),
+            "schedule": reverse("console:schedule", args=[route.schedule.schedule_id]),
+            "connector": reverse("console:connector", args=["splunk-soc"]),
+            "health": reverse("console:health"),
+            "alert": reverse("console:alert", args=[factories.health_alert().alert_id]),
+        }
+    )
 
 
 def _govern() -> dict[str, str]:
@@ -77,6 +82,20 @@ def _govern() -> dict[str, str]:
         "delivery": reverse("console:delivery", args=[due[0].delivery_id]),
         "package": reverse("admin:rollback_audit_evidencepackage_record", args=[due[0].audit_id]),
         "ledger-line": reverse("admin:rollback_audit_evidenceentry_record", args=[dry.run.run_id]),
+    }
+
+
+def _recover() -> dict[str, str]:
+    """Two recoveries, one of them closed."""
+    owner = _actor("paul", Role.PLATFORM_OWNER)
+    playbook, _ = recoveries.make_playbook(actor=owner)
+    still_open, closed = playbook.provider_playbooks[:2]
+    for entry, word in ((still_open, ClosureState.ESCALATED), (closed, ClosureState.MITIGATED)):
+        closing = Closing(closure_state=word, external_ref="INC-4711")
+        recoveries.close(actor=owner, playbook_id=playbook.playbook_id, provider=entry.provider, closing=closing)
+    return {
+        "recovery": reverse("console:recovery", args=[still_open.recovery_id]),
+        "recovery-closed": reverse("console:recovery", args=[closed.recovery_id]),
     }
 
 

@@ -7,7 +7,6 @@ dialled and what is read of an answer is decided in `exchange.py`.
 import heapq
 import itertools
 import selectors
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -20,10 +19,10 @@ import pycurl
 
 from rollback_audit.delivery.contract import STREAM, KeyT, Send, Settlement, Step
 from rollback_audit.delivery.exchange import Dialling, Exchange, elapsed_ms
+from rollback_audit.delivery.names import Names
 from rollback_audit.delivery.stream import WAIT_MOMENT, Stream
 from rollback_audit.states import FailureKind, Outcome
 
-CLOSE_SECONDS = 0.2
 # How long to leave a stream alone that only waits for an acknowledgement.
 MOMENT_SECONDS = 0.02
 
@@ -46,6 +45,8 @@ class Client(Generic[KeyT]):
         self._aside: dict[Exchange[KeyT], Stream | None] = {}
         # By shared word: the exchanges that wait while another one has the turn.
         self._turns: dict[str, list[tuple[Send[KeyT], float]]] = {}
+        # By name: the exchanges that wait until it has been looked up. They are aside as well.
+        self._looking: dict[str, list[Exchange[KeyT]]] = {}
         self._idle: list[Exchange[KeyT]] = []
         self._max_in_flight = max_in_flight
         self._timer_at: float | None = None
@@ -53,6 +54,8 @@ class Client(Generic[KeyT]):
         self._numbers = itertools.count()
         self._watched: dict[int, int] = {}
         self._selector = selectors.DefaultSelector()
+        self._names = Names()
+        self._selector.register(self._names, selectors.EVENT_READ, self._hear_names)
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_MAXCONNECTS, max_in_flight)
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch_socket)
@@ -111,17 +114,11 @@ class Client(Generic[KeyT]):
                 stream.close()
         for exchange in (*self._on_wire.values(), *self._aside, *self._idle):
             exchange.handle.close()
-        for held in (self._waiting, self._on_wire, self._aside, self._turns, self._agenda, self._idle):
+        for held in (self._waiting, self._on_wire, self._aside, self._turns, self._looking, self._agenda, self._idle):
             held.clear()
-        # libcurl waits for every name look-up that is still out, so a dead name server would hold the caller for as
-        # long as the system's resolver is patient, whatever the exchange's deadline was.
-        letting_go = threading.Thread(target=self._let_go, daemon=True)
-        letting_go.start()
-        letting_go.join(CLOSE_SECONDS)
-
-    def _let_go(self) -> None:
         self._multi.close()
         self._selector.close()
+        self._names.close()
 
     def _begin_waiting(self) -> None:
         """Put queued exchanges on the wire while there is room."""
@@ -152,9 +149,44 @@ class Client(Generic[KeyT]):
         if refusal is not None:
             self._settle(exchange, exchange.settlement(Outcome.NOT_SENT, refusal))
             return False
+        return self._dial(exchange)
+
+    def _dial(self, exchange: Exchange[KeyT]) -> bool:
+        """Hand a loaded step to libcurl once its addresses are known."""
+        if name := exchange.route.name:
+            addresses = self._names.known(name)
+            if addresses is None:
+                self._look_up(exchange, name)
+                return False
+            if not addresses:
+                self._settle(exchange, exchange.settlement(Outcome.NOT_SENT, FailureKind.NAME_UNRESOLVED))
+                return False
+            exchange.lead_to(addresses)
         self._on_wire[exchange.handle] = exchange
         self._multi.add_handle(exchange.handle)
         return True
+
+    def _look_up(self, exchange: Exchange[KeyT], name: str) -> None:
+        self._aside[exchange] = None
+        self._looking.setdefault(name, []).append(exchange)
+        self._at(exchange.deadline, partial(self._give_up, exchange, name))
+        self._names.ask(name)
+
+    def _hear_names(self) -> None:
+        """Go on with the exchanges whose names have been looked up."""
+        for name in self._names.hear():
+            for exchange in self._looking.pop(name, ()):
+                del self._aside[exchange]
+                exchange.give(exchange.deadline - time.monotonic())
+                self._dial(exchange)
+
+    def _give_up(self, exchange: Exchange[KeyT], name: str) -> None:
+        """Settle an exchange whose deadline came before its name's addresses. It may be another exchange's by now."""
+        waiting = self._looking.get(name, [])
+        if exchange in waiting and exchange.deadline <= time.monotonic():
+            waiting.remove(exchange)
+            del self._aside[exchange]
+            self._settle(exchange, exchange.settlement(Outcome.NOT_SENT, FailureKind.NAME_UNRESOLVED))
 
     def _take_turn(self, exchange: Exchange[KeyT], step: Step, timeout_seconds: float) -> bool:
         """Whether the exchange may take a shared step now. If not, it gives its handle back and waits."""
@@ -189,7 +221,7 @@ class Client(Generic[KeyT]):
             if key.data is None:
                 self._multi.socket_action(key.fd, events)
             else:
-                self._advance(*key.data)
+                key.data()
         if self._timer_at is not None and self._timer_at <= time.monotonic():
             self._tick()
         while self._agenda and self._agenda[0][0] <= time.monotonic():
@@ -269,9 +301,9 @@ class Client(Generic[KeyT]):
 
     def _listen(self, exchange: Exchange[KeyT], stream: Stream, events: int) -> None:
         if events and not stream.watched:
-            self._selector.register(stream, events, (exchange, stream))
+            self._selector.register(stream, events, partial(self._advance, exchange, stream))
         elif events and events != stream.watched:
-            self._selector.modify(stream, events, (exchange, stream))
+            self._selector.modify(stream, events, partial(self._advance, exchange, stream))
         elif stream.watched and not events:
             self._selector.unregister(stream)
         stream.watched = events

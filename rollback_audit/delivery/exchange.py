@@ -8,6 +8,7 @@ as numbers and `FailureKind`s.
 import os
 import socket
 import time
+from collections.abc import Sequence
 from typing import Any, ClassVar, Generic
 
 import certifi
@@ -33,7 +34,6 @@ from rollback_audit.states import FailureKind, Outcome
 # Servers drop idle connections after two seconds (gunicorn) to 75 (nginx). A request that meets a closing connection
 # may or may not have been read, so only connections that were in use a moment ago are used again.
 IDLE_SECONDS = 1
-DNS_CACHE_SECONDS = 60
 MAX_STEPS = 64
 USER_AGENT = "cavra-rollback-audit"  # libcurl's own would name every library with its version
 
@@ -64,9 +64,9 @@ class Exchange(Generic[KeyT]):
     deadline: float
 
     def __init__(self) -> None:
-        self._url = self._trust = self._method = ""
+        self._url = self._trust = self._method = self._lead = ""
         self._timeout_ms = 0
-        self._route: Route
+        self.route: Route
         self._answer = Answer()
         self.turn = ""
         self.handle = handle = pycurl.Curl()
@@ -81,7 +81,6 @@ class Exchange(Generic[KeyT]):
             (pycurl.NOSIGNAL, 1),
             (pycurl.POST, 1),
             (pycurl.MAXAGE_CONN, IDLE_SECONDS),
-            (pycurl.DNS_CACHE_TIMEOUT, DNS_CACHE_SECONDS),
             (pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2),
             (pycurl.SSL_VERIFYPEER, 1),
             (pycurl.SSL_VERIFYHOST, 2),
@@ -113,11 +112,11 @@ class Exchange(Generic[KeyT]):
         route = route_for(request.url, egress)
         if route is None:
             return FailureKind.ADDRESS_FORBIDDEN
-        self._route = route
+        self.route = route
         lines = header_lines(request)
         if lines is None or request.method not in (METHODS if step.phase is Phase.EVENT else ASKING_METHODS):
             return FailureKind.REQUEST_INVALID
-        timeout_ms = max(1, int(timeout_seconds * 1000))
+        self.give(timeout_seconds)
         trust = egress.ca_file or _ROOTS
         if request.url != self._url:
             handle.setopt(pycurl.URL, request.url)
@@ -129,14 +128,26 @@ class Exchange(Generic[KeyT]):
             handle.setopt(pycurl.HTTPGET if request.method == "GET" else pycurl.POST, 1)
             handle.setopt(pycurl.CUSTOMREQUEST, request.method)
             self._method = request.method
-        if timeout_ms != self._timeout_ms:
-            handle.setopt(pycurl.TIMEOUT_MS, timeout_ms)
-            self._timeout_ms = timeout_ms
         lines.append("Expect:")
         handle.setopt(pycurl.HTTPHEADER, lines)
         if request.method != "GET":  # to set a body would make it a POST
             handle.setopt(pycurl.POSTFIELDS, request.body)
         return None
+
+    def give(self, timeout_seconds: float) -> None:
+        """Give the loaded step this long. What is left of a deadline may be nothing; libcurl would take 0 for ever."""
+        timeout_ms = max(1, int(timeout_seconds * 1000))
+        if timeout_ms != self._timeout_ms:
+            self.handle.setopt(pycurl.TIMEOUT_MS, timeout_ms)
+            self._timeout_ms = timeout_ms
+
+    def lead_to(self, addresses: Sequence[str]) -> None:
+        """Have libcurl dial these addresses for the route's name, in this order, and look up none itself."""
+        lead = ",".join(f"[{address}]" if ":" in address else address for address in addresses)
+        lead = f"{self.route.name}:{self.route.port}:{lead}"
+        if lead != self._lead:
+            self.handle.setopt(pycurl.RESOLVE, [lead])
+            self._lead = lead
 
     def may_go_on(self, due: float) -> bool:
         """Whether there may be one more step, begun at that moment (time.monotonic)."""
@@ -197,7 +208,7 @@ class Exchange(Generic[KeyT]):
 
     def _open_socket(self, purpose: int, address: Any) -> Any:
         """Judge the address that is about to be dialled: names, odd spellings and rebinding all end up here."""
-        if not self._route.permits(*address.addr[:2]):
+        if not self.route.permits(*address.addr[:2]):
             self._forbidden = True
             return pycurl.SOCKET_BAD
         self._dialled = True
@@ -212,7 +223,7 @@ class Exchange(Generic[KeyT]):
         A pooled connection may have been opened for a connector that is allowed more. And libcurl sends a request
         again, by itself, when a pooled connection closes without an answer: the receiver may have read the first.
         """
-        if self._request_begun or not self._route.permits(remote_ip, remote_port):
+        if self._request_begun or not self.route.permits(remote_ip, remote_port):
             return _ABORT
         self._request_begun = True
         return _GO_ON
@@ -235,11 +246,11 @@ class Dialling(Exchange[KeyT]):
             return FailureKind.ADDRESS_FORBIDDEN
         if step.request.method != STREAM or step.phase is not Phase.EVENT:
             return FailureKind.REQUEST_INVALID
-        self._address, self._route = found
+        self._address, self.route = found
         self.handle.setopt(pycurl.URL, f"http://{self._address.host}:{self._address.port}/")
         self.handle.setopt(pycurl.CONNECT_ONLY, 1)
         self.handle.setopt(pycurl.FRESH_CONNECT, 1)
-        self.handle.setopt(pycurl.TIMEOUT_MS, max(1, int(timeout_seconds * 1000)))
+        self.give(timeout_seconds)
         return None
 
     def conclude(self, error: int) -> "Settlement[KeyT] | Step | Stream":

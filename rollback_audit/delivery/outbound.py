@@ -22,6 +22,7 @@ _URL = re.compile(
 _STREAM_URL = re.compile(
     r"(?P<scheme>tls|tcp)://(?P<host>[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<port>[0-9]{1,5}))?/?"
 )
+_LITERAL = re.compile(r"\[.*\]|[0-9]{1,3}(\.[0-9]{1,3}){3}")
 _DEFAULT_PORTS = {"https": 443, "http": 80, "tls": 6514, "tcp": 601}
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
@@ -37,8 +38,9 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where one connector's requests may connect to."""
+    """Where one connector's requests may connect to. `name` is to be looked up first; empty for a literal address."""
 
+    name: str
     port: int
     allow_networks: tuple[str, ...]
 
@@ -82,7 +84,7 @@ def route_for(url: str, egress: Egress) -> Route | None:
     address = parse_url(url)
     if address is None or address.port not in allowed_ports(address.scheme, egress):
         return None
-    return Route(port=address.port, allow_networks=egress.allow_networks)
+    return _route(address, egress)
 
 
 def stream_route_for(url: str, egress: Egress) -> tuple[Address, Route] | None:
@@ -90,7 +92,12 @@ def stream_route_for(url: str, egress: Egress) -> tuple[Address, Route] | None:
     address = parse_stream_url(url)
     if address is None or address.port not in allowed_ports(address.scheme, egress):
         return None
-    return address, Route(port=address.port, allow_networks=egress.allow_networks)
+    return address, _route(address, egress)
+
+
+def _route(address: Address, egress: Egress) -> Route:
+    name = "" if _LITERAL.fullmatch(address.host) else address.host
+    return Route(name=name, port=address.port, allow_networks=egress.allow_networks)
 
 
 def header_lines(request: WireRequest) -> list[str] | None:

@@ -15,7 +15,7 @@ from rollback_audit.errors import NotAllowed, StateForbids
 from rollback_audit.models import ApprovalDecision, Connector, DeliveryAttempt, WorkerResult
 from rollback_audit.records.approvals import ApprovalPlanRecord
 from rollback_audit.records.plans import RetryPlanRecord
-from rollback_audit.states import ApprovalState, ResultState, SkipReason
+from rollback_audit.states import ApprovalState, ResultState, Role, SkipReason
 from tests.engine.conftest import People
 from tests.engine.loop import AT_ONCE, Loop, failed_rows
 from tests.engine.threads import at_once
@@ -185,3 +185,46 @@ def test_with_strict_four_eyes_the_maker_cannot_run_the_plan_live(
     assert refused.value.code == "four_eyes"
     assert loop.drained(loop.start(plan)).run.summary.delivered_count == 1
     assert len(receiver.arrivals) == 1
+
+
+def test_of_several_people_who_second_at_once_one_does(
+    loop: Loop, plan: RetryPlanRecord, settings: Any, people: People
+) -> None:
+    settings.CAVRA_SECOND_APPROVER_ABOVE = 0
+    asked = ask(loop, plan)
+    decide(loop.owner, asked)
+    others = iter([people(f"owner-{number}", Role.PLATFORM_OWNER) for number in range(6)])
+
+    def second() -> str:
+        try:
+            decide(next(others), asked)
+        except StateForbids as refused:
+            return refused.code
+        return "seconded"
+
+    answers = at_once(second, times=6)
+    assert answers.count("seconded") == 1
+    assert set(answers) <= {"seconded", "nothing_to_approve", "decided_meanwhile"}
+    assert ApprovalDecision.objects.get().second_approver_id is not None
+
+
+def test_a_denial_and_a_claim_at_once_agree_on_who_was_first(
+    loop: Loop, plan: RetryPlanRecord, receiver: RecordingReceiver
+) -> None:
+    asked = ask(loop, plan)
+    decide(loop.second, asked)
+    started = loop.start(plan, timeout_seconds=20.0)
+    turns = iter(["drain", "deny"])
+
+    def take_part() -> str:
+        if next(turns) == "drain":
+            drain.drain(started.run.run_id)
+            return "drained"
+        try:
+            decide(loop.owner, asked, approval_state=ApprovalState.DENIED)
+        except StateForbids as refused:
+            return refused.code
+        return "denied"
+
+    said = set(at_once(take_part, times=2)) - {"drained"}
+    assert said == ({"approval_used"} if receiver.arrivals else {"denied"})

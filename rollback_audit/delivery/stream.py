@@ -112,7 +112,7 @@ class Stream:
             self._read_farewell(self._tls)
         if not self._is_over:
             return WAIT_READ
-        return _CONFIRMED if _is_acknowledged(self._connection) else WAIT_MOMENT
+        return _CONFIRMED if is_acknowledged(self._connection) else WAIT_MOMENT
 
     def _receive(self) -> None:
         """Take in one chunk, if one is there. One at a time, so that a flood does not hold up other exchanges."""
@@ -186,7 +186,7 @@ class Stream:
         return Outcome.NOT_SENT, FailureKind.CONNECT_REFUSED if self._tls is None else FailureKind.TLS_FAILED
 
 
-def _is_acknowledged(connection: socket.socket) -> bool:
+def is_acknowledged(connection: socket.socket) -> bool:
     """Whether both sides have closed and the last of our bytes is acknowledged. OSError for a connection reset since.
 
     A balancer without a server behind it accepts and closes at once; its reset comes after its FIN. Where the kernel

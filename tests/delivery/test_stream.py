@@ -3,6 +3,7 @@
 import socket
 import ssl
 import struct
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +18,7 @@ from rollback_audit.delivery.answer import READ_BODY_BYTES
 from rollback_audit.delivery.client import Client
 from rollback_audit.delivery.contract import STREAM, Egress, Send, Settlement
 from rollback_audit.delivery.exchange import Exchange
+from rollback_audit.delivery.stream import is_acknowledged
 from rollback_audit.states import FailureKind, Outcome
 from tests.delivery.certificates import Issued
 from tests.delivery.conftest import send_to
@@ -67,7 +69,8 @@ def hold(connection: socket.socket, stopping: threading.Event) -> None:
     stopping.wait(10)
 
 
-def reset(connection: socket.socket) -> None:
+def reset(connection: socket.socket, stopping: threading.Event) -> None:
+    connection.recv(1)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
@@ -166,11 +169,7 @@ def test_a_receiver_without_end_is_cut(scheme: str, context: ssl.SSLContext, tru
 
 
 def test_a_reset_after_the_message_is_unknown() -> None:
-    def behave(connection: socket.socket, stopping: threading.Event) -> None:
-        connection.recv(1)
-        reset(connection)
-
-    with raw_receiver(behave) as port:
+    with raw_receiver(reset) as port:
         assert end(sent(port)) == LOST
 
 
@@ -186,6 +185,27 @@ def test_a_balancer_that_takes_connections_and_drops_them_never_confirms() -> No
     with raw_receiver(lambda connection, stopping: None) as port:
         for _ in range(50):
             assert end(sent(port)) in {LOST, (Outcome.NOT_SENT, FailureKind.CONNECT_REFUSED)}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the state of a connection")
+def test_a_fin_is_the_end_only_once_our_own_is_acknowledged_and_no_reset_followed() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ours = socket.create_connection(server.getsockname())
+        theirs, _ = server.accept()
+        with ours, theirs:
+            theirs.shutdown(socket.SHUT_WR)
+            assert ours.recv(1) == b""
+            assert not is_acknowledged(ours)
+            ours.shutdown(socket.SHUT_WR)
+            assert is_acknowledged(ours)
+        ours = socket.create_connection(server.getsockname())
+        theirs, _ = server.accept()
+        with ours:
+            theirs.close()
+            ours.sendall(MESSAGE)  # answered by a reset, which the FIN before it hides from recv
+            assert ours.recv(1) == b""
+            with pytest.raises(OSError, match="reset"):
+                is_acknowledged(ours)
 
 
 @pytest.mark.parametrize("scheme", ["tcp", "tls"])
@@ -255,7 +275,7 @@ def test_a_connection_that_is_never_accepted_was_not_sent() -> None:
     [
         (lambda connection, stopping: connection.sendall(b"<6>this is no TLS\n" * 9), FailureKind.TLS_FAILED),
         (lambda connection, stopping: connection.recv(65_536), FailureKind.TLS_FAILED),
-        (lambda connection, stopping: reset(connection), FailureKind.TLS_FAILED),
+        (reset, FailureKind.TLS_FAILED),
         (lambda connection, stopping: stopping.wait(10), FailureKind.CONNECT_TIMEOUT),
     ],
     ids=["speaks no TLS", "hangs up", "resets", "says nothing"],

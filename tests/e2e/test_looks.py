@@ -10,10 +10,11 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from django.urls import reverse
 from playwright.sync_api import Page
 
-from rollback_audit.engine import approvals, plans, recoveries, reviews, worker
+from rollback_audit.engine import approvals, escalations, executive_reports, plans, recoveries, reviews, worker
 from rollback_audit.engine.actors import Actor, actor_for
 from rollback_audit.engine.recoveries import Closing
 from rollback_audit.models import Connector
+from rollback_audit.planning.escalation import EscalationPolicy
 from rollback_audit.records.plans import RetryPlanRecord
 from rollback_audit.states import ClosureState, ConnectorStanding, DeliveryState, FailureKind, Role
 from tests import factories
@@ -51,6 +52,7 @@ def fill() -> dict[str, str]:
     return (
         _govern()
         | _recover()
+        | _report()
         | {
             "route": reverse("console:route", args=[route.route_id]),
             "schedule": reverse("console:schedule", args=[route.schedule.schedule_id]),
@@ -99,6 +101,18 @@ def _recover() -> dict[str, str]:
     }
 
 
+def _report() -> dict[str, str]:
+    """What is open, escalated and answered, and a stored report that warns of it."""
+    analyst = _actor("sam", Role.SOC_ANALYST)
+    escalation, _ = escalations.plan_escalation(actor=analyst, policy=EscalationPolicy(recovery_slo_minutes=60))
+    escalations.acknowledge_escalation(actor=analyst, plan_id=escalation.plan_id, external_ref="INC-4711")
+    stored = executive_reports.store_report(actor=analyst)
+    return {
+        "escalation": reverse("console:escalation", args=[escalation.plan_id]),
+        "report": reverse("console:report", args=[stored.run.run_id]),
+    }
+
+
 def _live_run(maker: Actor, other: Actor) -> str:
     plan, _ = plans.plan_retry(actor=maker, provider="webhook-tickets")
     asked, _ = approvals.request_approval(actor=maker, retry_plan_id=plan.retry_plan_id, require_retry_ack=False)
@@ -121,6 +135,8 @@ FIXED = {
     "plan-form": reverse("console:plan-retry"),
     "run-form": reverse("console:run-worker"),
     "new-schedule": reverse("console:new-schedule"),
+    "escalation-form": reverse("console:plan-escalation"),
+    "executive-report": reverse("console:executive-report"),
     "password": reverse("admin:password_change"),
     "missing": reverse("console:plan", args=["gordackretry-0"]),
     **{f"list-{name}": reverse(address) for name, address in MODELS.items()},

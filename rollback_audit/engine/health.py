@@ -1,12 +1,12 @@
 """The worker's health: the facts, gathered without writing anything, and what the rules say of them."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from itertools import pairwise
+from functools import cache
 from typing import NamedTuple
 
-from django.db.models import Count, Max, Min, Q
+from django.db.models import Count, Max, Min
 
 from rollback_audit.engine import clock, dashboards
 from rollback_audit.engine.actors import Actor
@@ -132,35 +132,42 @@ def _with_deliveries(connectors: Iterable[Connector], *, now: datetime) -> list[
             failing[connector_id] += count
         if blocked_by != ReasonCode.RECEIVER_REJECTED:
             by_failures[connector_id][failures] += count
-    by_day = _begun_by_day(now)
+    first_since = cache(_first_since)
     return [
         ConnectorFacts(
             name=row.name,
             standing=row.standing,
             failing_count=failing[row.pk],
             by_failures=by_failures[row.pk],
-            by_day=by_day.get(row.pk, ()),
+            sent_by_day=_sent_by_day(row, now=now, first_since=first_since),
         )
         for row in connectors
     ]
 
 
-def _begun_by_day(now: datetime) -> dict[int, tuple[int, ...]]:
-    """By connector, deliveries begun in each of the last eight spans of 24 hours, the present one first."""
-    ends = [now - rules.DAY * number for number in range(rules.DAYS_OF_HABIT + 2)]
-    spans = {
-        f"span_{number}": Count("id", filter=Q(created_at__gt=start, created_at__lte=end))
-        for number, (end, start) in enumerate(pairwise(ends))
-    }
-    recent = Delivery.objects.filter(id__gte=_first_since(ends[-1]), created_at__gt=ends[-1])
-    rows = recent.order_by().values_list("connector_id").annotate(**spans)
-    return {connector_id: tuple(counts) for connector_id, *counts in rows}
+def _sent_by_day(connector: Connector, *, now: datetime, first_since: Callable[[datetime], int]) -> list[bool]:
+    """Whether a delivery was begun in each of the last spans of 24 hours; as many of them as decide about silence.
+
+    Nothing indexes when a delivery began. Looked at one by one and by their ids, the spans of a connector that works
+    are over with the first row, and those of one that is idle after two of them.
+    """
+    found: list[bool] = []
+    of_connector = Delivery.objects.filter(connector=connector)
+    for number in range(rules.DAYS_OF_HABIT + 1):
+        since = first_since(now - rules.DAY * (number + 1))
+        span = of_connector.filter(id__gte=since)
+        if number:
+            span = span.filter(id__lt=first_since(now - rules.DAY * number))
+        found.append(span.exists())
+        if found[-1] is (number == 0):
+            break
+    return found
 
 
 def _first_since(moment: datetime) -> int:
-    """The id from which deliveries are younger. Found by halving, since ids and moments rise together."""
+    """The id from which deliveries are as young as that. Found by halving, since ids and moments rise together."""
     deliveries = Delivery.objects.order_by("id").values_list("created_at", flat=True)
-    low, high = 0, Delivery.objects.order_by("-id").values_list("id", flat=True).first() or 0
+    low, high = 0, 1 + (Delivery.objects.order_by("-id").values_list("id", flat=True).first() or 0)
     while low < high:
         middle = (low + high) // 2
         created_at = deliveries.filter(id__gte=middle).first()

@@ -43,15 +43,15 @@ class ConnectorFacts(NamedTuple):
     """A connector and what is open over it.
 
     `failing_count` counts failed deliveries that are not given up; `by_failures` maps a number of failures to the open
-    deliveries that have as many; `by_day` counts deliveries begun in each of the last eight spans of 24 hours, the
-    present one first.
+    deliveries that have as many; `sent_by_day` says whether a delivery was begun in each of the last eight spans of 24
+    hours, the present one first, and ends where the rest cannot matter.
     """
 
     name: str
     standing: ConnectorStanding = ConnectorStanding.READY
     failing_count: int = 0
     by_failures: Mapping[int, int] = {}
-    by_day: Sequence[int] = ()
+    sent_by_day: Sequence[bool] = ()
 
 
 class DrillFacts(NamedTuple):
@@ -162,7 +162,7 @@ def _of_connector(row: ConnectorFacts) -> Iterator[Condition]:
     elif row.failing_count >= FAILURES_OF_A_CONNECTOR:
         said = f"{_deliveries(row.failing_count)} to {row.name} failed and did not arrive since."
         yield Condition(HealthCode.CONNECTOR_FAILURE, row.name, AlertLevel.WARNING, said)
-    if row.standing is ConnectorStanding.READY and _fell_silent(row.by_day):
+    if row.standing is ConnectorStanding.READY and _fell_silent(row.sent_by_day):
         said = f"Nothing was sent to {row.name} in the last 24 hours, after {DAYS_OF_HABIT} days with deliveries."
         yield Condition(HealthCode.SILENT_CONNECTOR, row.name, AlertLevel.WARNING, said)
     steps = {step: _at_step(row.by_failures, step) for step in LADDER}
@@ -175,9 +175,9 @@ def _of_connector(row: ConnectorFacts) -> Iterator[Condition]:
         yield Condition(HealthCode.ATTEMPTS_NEARING_LIMIT, row.name, severity, said, reached)
 
 
-def _fell_silent(by_day: Sequence[int]) -> bool:
-    habit = by_day[1 : DAYS_OF_HABIT + 1]
-    return len(habit) == DAYS_OF_HABIT and all(habit) and not by_day[0]
+def _fell_silent(sent_by_day: Sequence[bool]) -> bool:
+    present, *habit = sent_by_day or (True,)
+    return not present and len(habit) == DAYS_OF_HABIT and all(habit)
 
 
 def _at_step(by_failures: Mapping[int, int], step: int) -> int:

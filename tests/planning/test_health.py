@@ -12,7 +12,7 @@ from rollback_audit.states import AcknowledgementState, AlertLevel, ConnectorSta
 NOW = datetime(2026, 3, 29, 12, 0, tzinfo=UTC)
 A_MOMENT = timedelta(microseconds=1)
 HOUR = timedelta(hours=1)
-HABIT = (0, 1, 1, 1, 1, 1, 1, 1)
+HABIT = (False, *[True] * 7)
 WELL = HealthFacts(
     now=NOW,
     last_run_at=NOW - timedelta(minutes=5),
@@ -22,7 +22,7 @@ WELL = HealthFacts(
     last_plan_at=NOW - timedelta(minutes=5),
     retryable_count=0,
     schedules=(ScheduleFacts("retry-worker-dry-run", True),),
-    connectors=(ConnectorFacts("siem", by_day=(3, 1, 1, 1, 1, 1, 1, 1)),),
+    connectors=(ConnectorFacts("siem", sent_by_day=[True] * 8),),
     drills=(DrillFacts("payments", NOW - HOUR, NOW - timedelta(days=14)),),
 )
 
@@ -78,12 +78,12 @@ RETRYABLE, STALE = "retryable_deliveries:retry-worker", "stale_retry_plan:retry-
         (siem(standing=ConnectorStanding.UNKNOWN), []),
         (siem(failing_count=1), []),
         (siem(failing_count=2), ["connector_failure:siem"]),
-        (siem(by_day=HABIT), ["silent_connector:siem"]),
-        (siem(by_day=(1, *HABIT[1:])), []),
-        (siem(by_day=(*HABIT[:7], 0)), []),
-        (siem(by_day=(0, 1, 1, 0, 1, 1, 1, 1)), []),
-        (siem(by_day=HABIT[:7]), []),
-        (siem(by_day=HABIT, standing=ConnectorStanding.DISABLED), []),
+        (siem(sent_by_day=HABIT), ["silent_connector:siem"]),
+        (siem(sent_by_day=[True]), []),
+        (siem(sent_by_day=(*HABIT[:7], False)), []),
+        (siem(sent_by_day=(*HABIT[:3], False, *HABIT[4:])), []),
+        (siem(sent_by_day=HABIT[:7]), []),
+        (siem(sent_by_day=HABIT, standing=ConnectorStanding.DISABLED), []),
         ({"drills": (DrillFacts("payments", NOW, None),)}, ["silent_drill:payments"]),
         ({"drills": (DrillFacts("payments", NOW + A_MOMENT, None),)}, []),
         ({"drills": (DrillFacts("payments", NOW, ago(days=14)),)}, []),
@@ -119,7 +119,9 @@ def test_every_step_of_the_ladder_is_taken(failures: int, step: int, monkeypatch
 
 
 def test_conditions_come_gravest_first_then_by_key() -> None:
-    everything = found(last_run_at=None, watched_since=None, retryable_count=3, last_plan_at=None, **siem(by_day=HABIT))
+    everything = found(
+        last_run_at=None, watched_since=None, retryable_count=3, last_plan_at=None, **siem(sent_by_day=HABIT)
+    )
     assert [condition.key for condition in everything] == [MISSED, RETRYABLE, "silent_connector:siem", STALE]
     assert health.alert_level(everything) is AlertLevel.CRITICAL
 

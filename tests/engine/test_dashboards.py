@@ -266,7 +266,7 @@ def _open_delivery(
     failed_at = now - timedelta(minutes=draw.choice([1, 14, 16, 29, 31, 59, 61]))
     facts = DeliveryFacts(
         delivery_id=f"gordackdelivery-{number:016x}",
-        audit_id=package.audit_id,
+        audit_id=f"{package.audit_id}-{number}",
         provider=connector.name,
         source=draw.choice(list(Source)),
         event_digest="0" * 64,

@@ -28,8 +28,8 @@ class Moment:
 
 
 def of_recovery(row: Recovery) -> list[Moment]:
-    """The newest failures, confirmations, test events and words since the first failure."""
-    moments = [*_failures(row), *_confirmations(row), *_tests(row), *_words(row)]
+    """The newest failures, confirmations, test events, words and escalations since the first failure."""
+    moments = [*_failures(row), *_confirmations(row), *_tests(row), *_words(row), *_escalations(row)]
     return sorted(moments, key=lambda moment: moment.at, reverse=True)
 
 
@@ -77,3 +77,9 @@ def _words(row: Recovery) -> Iterator[Moment]:
             by=closure.closed_by,
             line=closure.closure_id,
         )
+
+
+def _escalations(row: Recovery) -> Iterator[Moment]:
+    for item in row.escalations.select_related("escalation").order_by("-id")[:MOST_OF_A_KIND]:
+        made = item.escalation
+        yield Moment(made.generated_at, "warn", "Escalated", item.level, by=made.generated_by, line=made.plan_id)

@@ -168,6 +168,17 @@ def test_each_button_is_refused_to_whoever_lacks_the_permission(
     assert working.arrivals == []
 
 
+@pytest.mark.usefixtures("outage")
+def test_an_id_leads_to_its_page_and_a_recovery_to_its_escalation(rita: Actor, manager: Client) -> None:
+    plan, _ = escalations.plan_escalation(actor=rita)
+    run_id = executive_reports.store_report(actor=rita).run.run_id
+    for wanted, name in ((plan.plan_id, "escalation"), (run_id, "report")):
+        answer = manager.get(reverse("console:find"), {"id": wanted})
+        assert answer["Location"] == reverse(f"console:{name}", args=[wanted])
+    page = manager.get(reverse("console:recovery", args=[plan.escalations[0].recovery_id])).content.decode()
+    assert "Escalated" in page
+
+
 @pytest.mark.parametrize("name", ["escalation", "report"])
 def test_an_unknown_id_is_said_calmly(manager: Client, name: str) -> None:
     assert manager.get(reverse(f"console:{name}", args=["none"])).status_code == 404

@@ -12,6 +12,9 @@ from rollback_audit.engine.actors import Actor
 # Lists draw an id without its prefix, so it is found without it, too.
 _PAGES = (
     (queries.delivery_plans, "delivery_id", "gordackdelivery-", "console:delivery"),
+    # Before packages, which have their ids too.
+    (queries.escalations, "plan_id", "gordackescalation-", "console:escalation"),
+    (queries.executive_reports, "run_id", "gordackreport-", "console:report"),
     (queries.packages, "audit_id", "gordackaudit-", "admin:rollback_audit_evidencepackage_record"),
     (queries.plans, "retry_plan_id", "gordackretry-", "console:plan"),
     (queries.approval_plans, "approval_plan_id", "gordackapproval-", "console:approval-plan"),

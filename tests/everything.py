@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from tests import postgres
 from tests.benchmarks.receiver import ECHO_MODULE
 from tests.e2e.chromium import CHROMIUM
+from tests.receivers_real import installed
 
 _NO_TESTS = 5
-_ALONE = "slow or chaos or e2e or benchmark"
+_ALONE = "slow or chaos or e2e or benchmark or receivers"
 _PARALLEL = ("-n", "auto", "--dist", "worksteal")
 
 
@@ -48,6 +49,7 @@ SUITES = (
     Suite("postgresql", ("-m", f"not ({_ALONE})", *_PARALLEL), _postgresql_missing, on_postgresql=True),
     Suite("slow", ("-m", "slow", *_PARALLEL)),
     Suite("browser", ("-m", "e2e"), _browser_missing),
+    Suite("receivers", ("-m", "receivers"), installed.missing, on_demand=True),
     Suite("chaos", ("-m", "chaos"), on_demand=True),
     Suite("chaos-postgresql", ("-m", "chaos"), _postgresql_missing, on_postgresql=True, on_demand=True),
     Suite("benchmark", ("-m", "benchmark"), _nginx_missing, on_demand=True),

@@ -1,0 +1,96 @@
+"""The vendor's own client, given the same content, sends the same request."""
+
+import gzip
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from rollback_audit.delivery import registry
+from rollback_audit.delivery.client import Client
+from rollback_audit.delivery.contract import ConnectorSettings, Send
+from tests.delivery.conformance.case import ENVELOPE, NOW, RECEIVER
+from tests.receivers import Arrival, RecordingReceiver, Reply
+from tests.receivers_real.conftest import Connector
+from tests.receivers_real.installed import answer_of
+
+pytestmark = [pytest.mark.receivers, pytest.mark.timeout(600)]  # of which most is pip
+
+SCRIPT = Path(__file__).parent / "vendor_clients.py"
+CREATED = Reply(
+    body=b'{"errors":false,"items":[{"create":{"status":201}}]}',
+    headers=(("Content-Type", "application/json"), ("X-Elastic-Product", "Elasticsearch")),
+)
+ABSENT = replace(CREATED, body=b'{"timed_out":false,"hits":{"total":{"value":0}}}')
+
+
+@pytest.fixture
+def receiver() -> Iterator[RecordingReceiver]:
+    with RecordingReceiver() as receiver:
+        yield receiver
+
+
+def ours(receiver: RecordingReceiver, given: ConnectorSettings, *, in_doubt: bool = False) -> list[Arrival]:
+    """What our connector sends."""
+    step = registry.opening(given, ENVELOPE, now=NOW, in_doubt=in_doubt)
+    with Client[Any]() as client:
+        client.send_all([Send(key="k", step=step, egress=given.egress, timeout_seconds=5)])
+    return receiver.arrivals
+
+
+def theirs(python: Path, receiver: RecordingReceiver, client: str, given: dict[str, Any]) -> list[Arrival]:
+    """What the vendor's client sends."""
+    before = len(receiver.arrivals)
+    answer_of(python, SCRIPT, client, f"http://127.0.0.1:{receiver.port}", given=json.dumps(given))
+    return receiver.arrivals[before:]
+
+
+def told(arrival: Arrival) -> dict[str, Any]:
+    """What matters of a request: where it goes, as whom, and what it says."""
+    body = gzip.decompress(arrival.body) if arrival.headers.get("content-encoding") == "gzip" else arrival.body
+    address = urlsplit(arrival.path)
+    return {
+        "path": address.path,
+        "query": parse_qs(address.query),
+        "credential": arrival.headers.get("authorization") or arrival.headers.get("dd-api-key"),
+        "content": [json.loads(line) for line in body.splitlines()],
+    }
+
+
+def test_elasticsearch(python: Path, receiver: RecordingReceiver, connector: Connector) -> None:
+    receiver.reply = lambda arrival: ABSENT if "_search" in arrival.path else CREATED
+    question, event = map(told, ours(receiver, connector("elastic", port=receiver.port), in_doubt=True))
+    content = {"index": "logs-cavra-audit", "operations": event["content"]}
+    same = theirs(python, receiver, "elastic", content)
+    assert [told(arrival) for arrival in same] == [event, question]
+
+
+def test_opensearch(python: Path, receiver: RecordingReceiver, connector: Connector) -> None:
+    receiver.reply = CREATED
+    basic = {"api_key_env": None, "user_env": "USER_NAME", "password_env": "PASSWORD"}
+    (event,) = map(told, ours(receiver, connector("elastic", port=receiver.port, **basic)))
+    content = {"index": "logs-cavra-audit", "operations": event["content"]}
+    (same,) = theirs(python, receiver, "opensearch", content)
+    assert told(same) == event
+
+
+def test_datadog(python: Path, receiver: RecordingReceiver, connector: Connector) -> None:
+    receiver.reply = Reply(status=202, body=b"{}", headers=(("Content-Type", "application/json"),))
+    given = connector("datadog", port=receiver.port, url=f"{RECEIVER}/api/v2/logs", tags="env:prod", hostname="drill-1")
+    (event,) = map(told, ours(receiver, given))
+    (same,) = theirs(python, receiver, "datadog", {"logs": event["content"][0]})
+    assert told(same) == event
+
+
+def test_sentinel(python: Path, receiver: RecordingReceiver, connector: Connector) -> None:
+    token = Reply(body=b'{"token_type":"Bearer","expires_in":3599,"access_token":"hush-access"}')
+    receiver.reply = lambda arrival: token if "oauth2" in arrival.path else Reply(status=204)
+    event = told(ours(receiver, connector("sentinel", port=receiver.port))[-1])
+    rule, stream = event["path"].split("/")[2::2]
+    content = {"rule": rule, "stream": stream, "logs": event["content"][0]}
+    (same,) = theirs(python, receiver, "sentinel", content)
+    assert told(same) == event

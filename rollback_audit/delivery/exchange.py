@@ -156,8 +156,14 @@ class Exchange(Generic[KeyT]):
     def conclude(self, error: int) -> "Settlement[KeyT] | Step | Stream":
         """What became of the step: the settlement of the whole, or the step that follows.
 
-        `error` is libcurl's code, 0 for an answer that was read to its end.
+        `error` is libcurl's code, 0 for an answer that was read to its end. Whatever it said is dropped afterwards.
         """
+        try:
+            return self._judged(error)
+        finally:
+            self._answer.clear()
+
+    def _judged(self, error: int) -> "Settlement[KeyT] | Step":
         status_code: int | None = self.handle.getinfo(pycurl.RESPONSE_CODE) or None
         if error or status_code is None or not self._answer.head_is_whole:
             return self.settlement(*self._failure(error, request_begun=self._request_begun), status_code=status_code)

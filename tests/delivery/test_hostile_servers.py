@@ -1,5 +1,6 @@
 """Receivers that mean harm: each exchange ends in time, in one of our words, and leaves nothing behind."""
 
+import gc
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from rollback_audit.delivery import splunk
+from rollback_audit.delivery.answer import Answer
 from rollback_audit.delivery.client import Client
 from rollback_audit.delivery.contract import Settlement
 from rollback_audit.states import FailureKind, Outcome
@@ -96,4 +98,5 @@ def test_all_of_them_at_once_are_left_in_time_and_a_good_receiver_does_not_wait(
     assert set(settled) == set(SERVERS)
     for settlement in settled.values():
         assert_ended_well(settlement)
+    assert not [held for held in gc.get_objects() if isinstance(held, Answer) and held._body]
     assert settled["stays open after a whole answer"].duration_ms < DEADLINE_SECONDS * 1000

@@ -68,6 +68,11 @@ FORMS: dict[str, Form] = {
     "acknowledge-escalation": lambda world: {"acknowledgement_state": "acknowledged"},
     "close-recovery": lambda world: {"closure_state": "deferred", "external_ref": "INC-7"},
 }
+# Parameters that go by another name than what they hold.
+_HELD = {
+    "/console/escalations/": {"plan_id": "escalation_id"},
+    "/console/executive-reports/": {"run_id": "report_id"},
+}
 _BODIES = {(door.method, door.address): door.body for door in DOORS}
 _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 
@@ -80,7 +85,9 @@ class Address:
     name: str
 
     def at(self, ids: dict[str, str]) -> str:
-        return re.sub(r"{(\w+)}", lambda match: ids.get(match[1], NO_SUCH), self.path)
+        """The address of what there is, by the ids given; of what there is not, where none is."""
+        held = next((names for start, names in _HELD.items() if self.path.startswith(start)), {})
+        return re.sub(r"{(\w+)}", lambda match: ids.get(held.get(match[1], match[1]), NO_SUCH), self.path)
 
 
 def addresses() -> list[Address]:

@@ -84,9 +84,14 @@ def approve() -> Figures:
     asked, _ = approvals.request_approval(
         actor=_person("planner", Role.RELEASE_MANAGER), retry_plan_id=record.retry_plan_id, require_retry_ack=False
     )
-    owner = _person("owner", Role.PLATFORM_OWNER)
-    seconds, answer = _timed(lambda: approvals.decide(actor=owner, approval_plan_id=asked.approval_plan_id))
-    return {"seconds": seconds, "rows": answer.decision_count}
+    seconds, rows = 0.0, 0
+    for name in ("owner", "second")[: asked.approvals_needed]:
+        person = _person(name, Role.PLATFORM_OWNER)
+        took, answer = _timed(
+            lambda person=person: approvals.decide(actor=person, approval_plan_id=asked.approval_plan_id)  # type: ignore[misc]
+        )
+        seconds, rows = seconds + took, answer.decision_count
+    return {"seconds": seconds, "rows": rows}
 
 
 def live_drain(count: int) -> Figures:

@@ -130,6 +130,7 @@ class Case:
     key_of: Callable[[Arrival], str]
     is_event: Callable[[Arrival], bool] = lambda arrival: True
     otherwise: Callable[[Arrival], Reply] = lambda arrival: Reply(status=404)
+    sign_in: Golden | None = None
     asked: Asked | None = None
     confirmed: Confirmed | None = None
     over_http: bool = True

@@ -1,16 +1,19 @@
 """How every answer ends, through the real client and against a real server."""
 
+import json
 import socket
 import ssl
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rollback_audit.delivery import registry
-from rollback_audit.delivery.contract import Settlement
+from rollback_audit.delivery.contract import Settlement, Verdict
 from rollback_audit.states import FAILURE_CLASS, FailureClass, FailureKind, Outcome
-from tests.delivery.conformance.case import Answer, Case
+from tests.delivery.conformance.case import ENVELOPE, Answer, Case
 from tests.delivery.conformance.conftest import (
     HTTP_CASES,
     Exchange,
@@ -71,6 +74,38 @@ def test_an_odd_answer_never_trips_a_judge(case: Case, status: int, body: bytes)
         registry.SIGNING_IN[case.provider].token(status, body)
     if case.provider in registry.CONFIRMING:
         registry.CONFIRMING[case.provider].confirmed(status, body, receipt=0)
+
+
+WORDS = st.sampled_from(
+    [
+        "ackId",
+        "acks",
+        "code",
+        "create",
+        "error",
+        "errors",
+        "hits",
+        "items",
+        "message",
+        "ok",
+        "result",
+        "status",
+        "total",
+    ]
+)
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | WORDS
+DOCUMENTS = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4))
+
+
+@every_http_case
+@given(status=st.integers(100, 999), document=DOCUMENTS)
+@settings(max_examples=100, deadline=None)
+def test_no_document_trips_a_judge(case: Case, status: int, document: object) -> None:
+    body = json.dumps(document).encode()
+    verdicts = [registry.CONNECTORS[case.provider].judge(status, body)]
+    if case.provider in registry.ASKING:
+        verdicts.append(registry.ASKING[case.provider].holding(status, body, ENVELOPE) or Verdict(failure_kind=None))
+    assert all(isinstance(verdict, Verdict) for verdict in verdicts)
 
 
 @every_http_case

@@ -21,11 +21,13 @@ from tests.receivers import RecordingReceiver, Reply
 
 GOLDENS = [(case, golden) for case in CASES for golden in case.goldens]
 ASKING = [case for case in CASES if case.asked]
+SIGNING_IN = [case for case in CASES if case.sign_in]
 
 
 def test_every_connector_has_a_case_file() -> None:
     assert set(registry.CONNECTORS) == {case.provider for case in CASES}
     assert {case.provider for case in CASES if case.asked} == set(registry.ASKING)
+    assert {case.provider for case in CASES if case.sign_in} == set(registry.SIGNING_IN)
     assert {case.provider for case in CASES if case.confirmed} == set(registry.CONFIRMING)
 
 
@@ -43,6 +45,14 @@ def test_the_request_is_the_one_of_the_vendors_reference(case: Case, golden: Gol
     assert (request.method, request.url) == (golden.method, golden.url)
     assert request.headers == golden.headers
     assert golden.body is None or request.body == golden.body
+
+
+@pytest.mark.parametrize("case", SIGNING_IN, ids=str)
+def test_the_sign_in_is_the_one_of_the_vendors_reference(case: Case, connect: Connect) -> None:
+    assert case.sign_in is not None
+    request = registry.SIGNING_IN[case.provider].sign_in(connect(case))
+    assert (request.method, request.url) == (case.sign_in.method, case.sign_in.url)
+    assert (request.headers, request.body) == (case.sign_in.headers, case.sign_in.body)
 
 
 @pytest.mark.parametrize("case", ASKING, ids=str)

@@ -39,6 +39,13 @@ CASE = Case(
             b'"IdempotencyKey":"gordackdelivery-0123456789abcdef","Event":' + ENVELOPE.event + b"}]",
         ),
     ),
+    sign_in=Golden(
+        name="client-credentials",
+        url=f"{RECEIVER}/11111111-2222-3333-4444-555555555555/oauth2/v2.0/token",
+        headers=(("Content-Type", "application/x-www-form-urlencoded"), ("Accept", "application/json")),
+        body=b"grant_type=client_credentials&client_id=66666666-7777-8888-9999-000000000000"
+        b"&client_secret=hush~secret%2F%2B&scope=https%3A%2F%2Fmonitor.azure.com%2F.default",
+    ),
     answers=(
         answer("no-content", 204, "", None),
         answer("another-success", 200, "<html>", FailureKind.ANSWER_REJECTED),

@@ -124,8 +124,9 @@ def newest_progress(plan: RetryPlan | None) -> Progress:
 def plan_progress(plan: RetryPlan) -> Progress:
     """How far one plan has come."""
     of_plan = Q(retry_decision__plan=plan)
+    whole = Q(needs_second=False) | Q(second_approver__isnull=False)
     approvals = queries.approval_decisions().filter(
-        of_plan, approval_state=ApprovalState.APPROVED.value, revoked_at__isnull=True
+        of_plan, whole, approval_state=ApprovalState.APPROVED.value, revoked_at__isnull=True
     )
     asked = queries.approval_plans().filter(retry_plan=plan).first()
     live = queries.runs().filter(retry_plan=plan, dry_run=False, selected_retry_count__gt=0).first()

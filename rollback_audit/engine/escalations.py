@@ -24,6 +24,7 @@ from rollback_audit.engine.labels import label
 from rollback_audit.errors import InvalidInput, StateForbids, UnknownRecord
 from rollback_audit.ids import new_id
 from rollback_audit.models import (
+    Connector,
     EscalatedRecovery,
     EscalationAcknowledgement,
     EvidencePackage,
@@ -70,16 +71,18 @@ def plan_escalation(
 ) -> tuple[EscalationPlanRecord, HistoryRow]:
     """Package the open recoveries that `policy` escalates, of one connector or of all. None is an empty package.
 
-    Raises InvalidInput naming each field of the policy that is out of bounds.
+    Raises InvalidInput for an unknown connector, and naming each field of the policy that is out of bounds.
     """
     actor.require(Permission.OPEN_RECOVERY)
     _check(policy)
-    check_text("provider", provider, 63)
     connectors.sync()
+    if provider and not Connector.objects.filter(name=provider).exists():
+        raise InvalidInput({"provider": ["Unknown provider."]})
     with transaction.atomic():
         now = clock.now()
         found = _escalated(provider=provider, policy=policy, now=now)
-        record = _record(found, policy=policy, at=now, by=label("generated_by", generated_by, actor=actor))
+        by = label("generated_by", generated_by, actor=actor)
+        record = _record(found, policy=policy, provider=provider, at=now, by=by)
         package = _package(record, actor=actor)
         record = replace(record, digest=package.digest)
         _store(record, package=package, actor=actor)
@@ -220,7 +223,7 @@ def _item(row: Recovery, level: EscalationLevel, *, policy: EscalationPolicy, no
 
 
 def _record(
-    found: Sequence[EscalatedRecoveryRecord], *, policy: EscalationPolicy, at: datetime, by: str
+    found: Sequence[EscalatedRecoveryRecord], *, policy: EscalationPolicy, provider: str, at: datetime, by: str
 ) -> EscalationPlanRecord:
     levels = [item.level for item in found]
     plan_id = new_id(_PREFIX)
@@ -232,6 +235,7 @@ def _record(
         generated_at=at,
         generated_by=by,
         **policy._asdict(),
+        provider=provider or None,
         alert_level=rules.alert_level(levels),
         **rules.counts(levels)._asdict(),
         failing_providers=about,

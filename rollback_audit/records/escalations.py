@@ -42,8 +42,8 @@ class EscalatedRecoveryRecord:
 class EscalationPlanRecord:
     """The open recoveries near or past their objective, gravest first.
 
-    `failing_providers` are the connectors it is about, `selected_providers` those it would have gone to when it was
-    planned. `audit_id` equals `plan_id`.
+    `provider` is the connector it was narrowed to, if any. `failing_providers` are the connectors it is about,
+    `selected_providers` those it would have gone to when it was planned. `audit_id` equals `plan_id`.
     """
 
     schema_version: str = ESCALATION_SCHEMA
@@ -56,6 +56,7 @@ class EscalationPlanRecord:
     recovery_slo_minutes: int
     at_risk_percent: int
     minimum_level: EscalationLevel
+    provider: str | None
     alert_level: AlertLevel
     escalation_count: int
     at_risk_count: int

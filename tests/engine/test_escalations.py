@@ -107,7 +107,10 @@ def test_the_policy_and_one_connector_narrow_it(loop: Loop, configure: Configure
     record, _ = escalations.plan_escalation(
         actor=loop.manager, policy=EscalationPolicy(recovery_slo_minutes=60), provider="one"
     )
-    assert record.failing_providers == ["one"]
+    assert (record.provider, record.failing_providers) == ("one", ["one"])
+    with pytest.raises(InvalidInput) as refusal:
+        escalations.plan_escalation(actor=loop.manager, provider="typo")
+    assert set(refusal.value.fields) == {"provider"}
 
 
 def test_it_is_a_stored_package_with_its_line_and_never_changes(loop: Loop, failing: Recovery) -> None:
@@ -281,6 +284,18 @@ def test_the_latest_word_counts_and_notes_stay_behind(loop: Loop, failing: Recov
     assert [item.acknowledgement_state.value for item in said] == ["resolved", "accepted"]
     assert EscalationAcknowledgement.objects.filter(notes="Called the vendor.").exists()
     assert not EvidenceEntry.objects.filter(body__contains="vendor").exists()
+
+
+SECRET = "password=" + "hunter2hunter2"
+
+
+@pytest.mark.parametrize("field", ["external_ref", "notes", "acknowledged_by"])
+def test_a_word_that_looks_like_a_credential_is_refused(loop: Loop, failing: Recovery, field: str) -> None:
+    record = planned(loop)
+    with pytest.raises(InvalidInput) as refusal:
+        escalations.acknowledge_escalation(actor=loop.manager, plan_id=record.plan_id, **{field: SECRET})  # type: ignore[arg-type]
+    assert set(refusal.value.fields) == {field}
+    assert not EscalationAcknowledgement.objects.exists()
 
 
 def test_an_unknown_id_or_connector_is_not_found(loop: Loop, failing: Recovery) -> None:

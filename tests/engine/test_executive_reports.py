@@ -10,6 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from rollback_audit.engine import clock, escalations, executive_reports
+from rollback_audit.engine.actors import SYSTEM
 from rollback_audit.engine.executive_reports import ReportScope
 from rollback_audit.engine.sweep import sweep
 from rollback_audit.errors import InvalidInput, NotAllowed, StateForbids, UnknownRecord
@@ -258,7 +259,7 @@ def test_the_system_cannot_send_a_report(loop: Loop, settings: LazySettings) -> 
     stored = executive_reports.store_due()
     assert stored is not None
     with pytest.raises(NotAllowed):
-        executive_reports.deliver_report(actor=executive_reports.SYSTEM, run_id=stored.run.run_id)
+        executive_reports.deliver_report(actor=SYSTEM, run_id=stored.run.run_id)
 
 
 def test_what_arrives_is_the_stored_report(loop: Loop, receiver: RecordingReceiver, configure: Configure) -> None:

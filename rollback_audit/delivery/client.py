@@ -210,7 +210,7 @@ class Client(Generic[KeyT]):
                 settlement = replace(failure, key=send.key, duration_ms=elapsed_ms(submitted_at))
                 self._settled.append(settlement)
             elif send.reopen is not None:
-                self._waiting.append((replace(send, step=send.reopen()), submitted_at))
+                self._waiting.appendleft((replace(send, step=send.reopen()), submitted_at))  # they have waited
 
     def _drive(self, wait_seconds: float) -> None:
         if self._timer_at is not None:

@@ -6,6 +6,7 @@ parser of addresses.
 """
 
 import socket
+from collections.abc import Iterator
 from typing import NamedTuple
 
 IPV4_REGISTRY = (
@@ -88,3 +89,15 @@ def may_be_dialled(address: str, *, everything_listed: bool) -> bool:
     if any(special.holds(bits, number) for special in _NEITHER):
         return False
     return bits == 32 or _GLOBAL_UNICAST.holds(bits, number)
+
+
+# The IPv4 address goes where the braces are, in hexadecimal: mapped, translated (NAT64) and 6to4.
+WRAPPED = ("::ffff:{}", "64:ff9b::{}", "2002:{}::", "2002:{}::1")
+
+
+def wrapped(address: str) -> Iterator[str]:
+    """The address itself, and where it is IPv4 every IPv6 address that carries it."""
+    yield address
+    bits, number = number_of(address)
+    if bits == 32:
+        yield from (form.format(f"{number >> 16:x}:{number & 0xFFFF:x}") for form in WRAPPED)

@@ -14,7 +14,7 @@ from rollback_audit.delivery.contract import Egress
 from tests import island
 from tests.delivery.conftest import send_to
 from tests.delivery.hostile_urls import hostile_urls
-from tests.delivery.registries import may_be_dialled
+from tests.delivery.registries import METADATA, may_be_dialled, wrapped
 from tests.receivers import read_request
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -158,3 +158,21 @@ def url_fuzzing() -> dict[str, Any]:
             answer["urls"] += len(settled)
             answer["hits"] += everywhere.hits.total()
     return {**answer, "begun": island.connections_begun(), "beyond": beyond, "outcomes": outcomes}
+
+
+def metadata_with_everything_listed() -> dict[str, Any]:
+    """Metadata services by address, in every wrapping and by name, from a connector that lists every network."""
+    everywhere = Everywhere(80)
+    egress = Egress(allow_plain_http=True, allow_networks=("0.0.0.0/0", "::/0"))
+    spellings = [spelling for address in METADATA for spelling in wrapped(address)]
+    named = {f"name{number}.example": [address] for number, address in enumerate(METADATA)}
+    hosts = [f"[{spelling}]" if ":" in spelling else spelling for spelling in spellings] + list(named)
+    with island.name_server(named.__getitem__), Client[Any]() as client:
+        (reached,) = client.send_all([send_to("http://10.9.8.7/", egress)])
+        settled = client.send_all(send_to(f"http://{host}/", egress, timeout_seconds=3) for host in hosts)
+    return {
+        "reached": reached.outcome,
+        "outcomes": Counter(one.failure_kind or one.outcome for one in settled),
+        "hits": [address for address, _ in everywhere.hits],
+        "begun": island.connections_begun(),
+    }

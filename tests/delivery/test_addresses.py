@@ -2,28 +2,17 @@
 
 import ipaddress
 import random
-from collections.abc import Iterator
 from ipaddress import ip_network
 
 import pytest
 
 from rollback_audit.delivery.addresses import NEVER, OPENABLE, may_dial
 from tests.delivery import registries
-from tests.delivery.registries import address_of, may_be_dialled, number_of, span
+from tests.delivery.registries import address_of, may_be_dialled, number_of, span, wrapped
 
 EVERYTHING = ("0.0.0.0/0", "::/0")
 SEED = 6890
 ROWS = (*registries.IPV4_REGISTRY, *registries.IPV6_REGISTRY, *registries.MULTICAST_AND_OLD)
-# The IPv4 address goes where the braces are, in hexadecimal: mapped, translated (NAT64) and 6to4.
-WRAPPED = ("::ffff:{}", "64:ff9b::{}", "2002:{}::", "2002:{}::1")
-
-
-def wrapped(address: str) -> Iterator[str]:
-    """The address itself, and where it is IPv4 every IPv6 address that carries it."""
-    yield address
-    bits, number = number_of(address)
-    if bits == 32:
-        yield from (form.format(f"{number >> 16:x}:{number & 0xFFFF:x}") for form in WRAPPED)
 
 
 def assert_judged_as_the_registries_do(address: str) -> None:

@@ -34,6 +34,15 @@ def test_three_thousand_hostile_urls_reach_nothing_that_is_not_allowed() -> None
     assert seen["outcomes"]["confirmed"] > 100
 
 
+def test_no_metadata_service_is_reached_by_a_connector_that_lists_every_network() -> None:
+    seen = island.run("tests.delivery.scenarios:metadata_with_everything_listed")
+    assert seen["reached"] == "confirmed"
+    assert seen["hits"] == ["10.9.8.7"]
+    assert seen["begun"] == 1
+    assert set(seen["outcomes"]) == {"address_forbidden"}
+    assert seen["outcomes"]["address_forbidden"] > 40
+
+
 def test_the_deadline_holds_for_a_name_server_that_never_answers_and_other_names_do_not_wait_for_it() -> None:
     began = time.monotonic()
     seen = island.run("tests.delivery.scenarios:silent_name_server")

@@ -20,6 +20,7 @@ from rollback_audit.delivery.contract import (
     Verdict,
     WireRequest,
 )
+from rollback_audit.delivery.credentials import require
 from rollback_audit.delivery.statuses import is_success, verdict_for
 from rollback_audit.states import Category, FailureKind
 
@@ -49,8 +50,7 @@ def address(options: Mapping[str, object]) -> str:
 
 
 def check(settings: ConnectorSettings) -> None:
-    if "api_key" not in settings.secrets:
-        raise ConfigurationProblem("api_key", "is required: name it with api_key_env or api_key_file")
+    require(settings, "api_key")
 
 
 def build(settings: ConnectorSettings, envelope: Envelope, *, now: datetime) -> WireRequest:

@@ -10,7 +10,6 @@ repeat in; an attempt in doubt therefore asks first, by an `ids` query over the 
 came after it is still in the index that `create` writes to.
 """
 
-import base64
 import json
 import re
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from datetime import datetime
 from typing import Any
 
 from rollback_audit.delivery.contract import ConfigurationProblem, ConnectorSettings, Envelope, Verdict, WireRequest
+from rollback_audit.delivery.credentials import basic, require_one_way
 from rollback_audit.delivery.fields import fields_of
 from rollback_audit.delivery.statuses import CONFIRMED, is_success, verdict_for
 from rollback_audit.states import Category, FailureKind, RepeatCheck
@@ -58,19 +58,10 @@ _QUESTION_VERDICTS: dict[int, Verdict] = {400: _REJECTED}
 
 
 def check(settings: ConnectorSettings) -> None:
-    """An index, and one way to sign in: `api_key`, `token`, or `user` with `password`."""
+    """An index, and one way to sign in."""
     if not _INDEX.fullmatch(str(settings.options.get("index", ""))):
         raise ConfigurationProblem("index", "is required: the lower-case name of an index, alias or data stream")
-    for key, other in (("user", "password"), ("password", "user")):
-        if other in settings.secrets and key not in settings.secrets:
-            raise ConfigurationProblem(key, f"is required beside {other}: name it with {key}_env or {key}_file")
-    ways = [key for key in ("api_key", "token", "password") if key in settings.secrets]
-    if not ways:
-        raise ConfigurationProblem("api_key", "is required, or token, or user and password: name them by _env or _file")
-    if len(ways) > 1:
-        raise ConfigurationProblem(ways[1], f"stands beside {ways[0]}; use one of them")
-    if ":" in settings.secrets.get("user", ""):
-        raise ConfigurationProblem("user", "must not hold a colon")
+    require_one_way(settings, "api_key", "token", "password")
     if "?" in settings.url:
         raise ConfigurationProblem("url", "must be the cluster's base, without a query")
 
@@ -148,8 +139,7 @@ def _authorization(settings: ConnectorSettings) -> str:
         return f"ApiKey {settings.secrets['api_key']}"
     if "token" in settings.secrets:
         return f"Bearer {settings.secrets['token']}"
-    pair = f"{settings.secrets['user']}:{settings.secrets['password']}"
-    return f"Basic {base64.b64encode(pair.encode()).decode()}"
+    return basic(settings.secrets["user"], settings.secrets["password"])
 
 
 def _json(value: object) -> bytes:

@@ -8,7 +8,6 @@ outcome is asked about by it before it is sent again. Jira's search sees a new i
 `url` is the site (`https://example.atlassian.net`), or the base that Atlassian gives for scoped tokens.
 """
 
-import base64
 import json
 import re
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from http import HTTPStatus
 from typing import Any
 
 from rollback_audit.delivery.contract import ConfigurationProblem, ConnectorSettings, Envelope, Verdict, WireRequest
+from rollback_audit.delivery.credentials import basic, refuse_colon, require
 from rollback_audit.delivery.fields import fields_of
 from rollback_audit.delivery.notice import event_or_size, notice_of
 from rollback_audit.delivery.statuses import is_success, verdict_for
@@ -45,10 +45,8 @@ _OF_THE_EVENT = frozenset({"summary", "description"})
 
 def check(settings: ConnectorSettings) -> None:
     """With an email the token is an API token (Basic), without one an OAuth access token (Bearer)."""
-    if "token" not in settings.secrets:
-        raise ConfigurationProblem("token", "is required: name it with token_env or token_file")
-    if ":" in settings.secrets.get("email", ""):
-        raise ConfigurationProblem("email", "must not hold a colon")
+    require(settings, "token")
+    refuse_colon(settings, "email")
     if not _PROJECT.fullmatch(str(settings.options.get("project", ""))):
         raise ConfigurationProblem("project", "is required: the project's key, such as SEC")
     if "?" in settings.url:
@@ -127,7 +125,7 @@ def _post(settings: ConnectorSettings, path: str, content: Mapping[str, Any]) ->
 def _authorization(secrets: Mapping[str, str]) -> str:
     if "email" not in secrets:
         return f"Bearer {secrets['token']}"
-    return "Basic " + base64.b64encode(f"{secrets['email']}:{secrets['token']}".encode()).decode()
+    return basic(secrets["email"], secrets["token"])
 
 
 def _messages(answer: Mapping[str, Any]) -> list[object]:

@@ -17,6 +17,7 @@ from http import HTTPStatus
 from urllib.parse import urlencode
 
 from rollback_audit.delivery.contract import ConfigurationProblem, ConnectorSettings, Envelope, Verdict, WireRequest
+from rollback_audit.delivery.credentials import require
 from rollback_audit.delivery.fields import fields_of
 from rollback_audit.delivery.notice import notice_of
 from rollback_audit.delivery.outbound import route_for
@@ -53,8 +54,7 @@ def address(options: Mapping[str, object]) -> str:
 
 def check(settings: ConnectorSettings) -> None:
     """The integration's key is required. A REST API key asks at `api_url`, which must be allowed like `url`."""
-    if "routing_key" not in settings.secrets:
-        raise ConfigurationProblem("routing_key", "is required: name it with routing_key_env or routing_key_file")
+    require(settings, "routing_key")
     if "?" in settings.url:
         raise ConfigurationProblem("url", "must be the Events API's base, without a query")
     api_url = _api_url(settings)

@@ -16,6 +16,7 @@ from http import HTTPStatus
 from urllib.parse import quote, urlencode
 
 from rollback_audit.delivery.contract import ConfigurationProblem, ConnectorSettings, Envelope, Verdict, WireRequest
+from rollback_audit.delivery.credentials import require
 from rollback_audit.delivery.fields import fields_of
 from rollback_audit.delivery.outbound import is_header, route_for
 from rollback_audit.delivery.statuses import is_success, verdict_for
@@ -58,8 +59,7 @@ def check(settings: ConnectorSettings) -> None:
     for key, (form, meaning) in _REQUIRED.items():
         if not form.fullmatch(str(settings.options.get(key, ""))):
             raise ConfigurationProblem(key, f"is required: {meaning}")
-    if "client_secret" not in settings.secrets:
-        raise ConfigurationProblem("client_secret", "is required: name it with client_secret_env or client_secret_file")
+    require(settings, "client_secret")
     if route_for(_token_url(settings), settings.egress) is None:
         raise ConfigurationProblem("authority", "must be an address that this connector may go to")
 

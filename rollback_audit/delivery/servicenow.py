@@ -7,7 +7,6 @@ idempotency key as `correlation_id`, and an attempt of unknown outcome is asked 
 `url` is the instance (`https://example.service-now.com`).
 """
 
-import base64
 import json
 import re
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from rollback_audit.delivery.contract import ConfigurationProblem, ConnectorSettings, Envelope, Verdict, WireRequest
+from rollback_audit.delivery.credentials import basic, require_one_way
 from rollback_audit.delivery.fields import fields_of
 from rollback_audit.delivery.notice import event_or_size, notice_of
 from rollback_audit.delivery.statuses import is_success, verdict_for
@@ -41,16 +41,7 @@ _NO_TABLE = "Invalid table"
 
 def check(settings: ConnectorSettings) -> None:
     """One way to sign in: user and password (Basic), a token (Bearer), or an API key."""
-    for key, other in (("user", "password"), ("password", "user")):
-        if other in settings.secrets and key not in settings.secrets:
-            raise ConfigurationProblem(key, f"is required beside {other}: name it with {key}_env or {key}_file")
-    ways = [key for key in ("password", "token", "api_key") if key in settings.secrets]
-    if not ways:
-        raise ConfigurationProblem("token", "is required, or user and password, or api_key: name them by _env or _file")
-    if len(ways) > 1:
-        raise ConfigurationProblem(ways[1], f"stands beside {ways[0]}; use one of them")
-    if ":" in settings.secrets.get("user", ""):
-        raise ConfigurationProblem("user", "must not hold a colon")
+    require_one_way(settings, "token", "api_key", "password")
     if not _TABLE.fullmatch(_table(settings)):
         raise ConfigurationProblem("table", "must be a table's name, such as incident")
     if "?" in settings.url:
@@ -147,5 +138,4 @@ def _credential(secrets: Mapping[str, str], options: Mapping[str, Any]) -> tuple
         return str(options.get("api_key_header", "x-sn-apikey")), secrets["api_key"]
     if "token" in secrets:
         return "Authorization", f"{options.get('authorization_scheme', 'Bearer')} {secrets['token']}"
-    basic = base64.b64encode(f"{secrets['user']}:{secrets['password']}".encode()).decode()
-    return "Authorization", f"Basic {basic}"
+    return "Authorization", basic(secrets["user"], secrets["password"])

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from rollback_audit.delivery.contract import ConfigurationProblem, ConnectorSettings, Envelope, Verdict, WireRequest
+from rollback_audit.delivery.credentials import require
 from rollback_audit.delivery.fields import fields_of
 from rollback_audit.delivery.statuses import CONFIRMED, is_success, verdict_for
 from rollback_audit.delivery.urls import with_path
@@ -78,8 +79,7 @@ _KINDS: dict[int, FailureKind] = {
 
 
 def check(settings: ConnectorSettings) -> None:
-    if "token" not in settings.secrets:
-        raise ConfigurationProblem("token", "is required: name it with token_env or token_file")
+    require(settings, "token")
     if wanted(settings) and not _event_url(settings).endswith((COLLECTOR_PATH, EVENT_PATH)):
         raise ConfigurationProblem("url", f"must end in {COLLECTOR_PATH} or have no path, which use_ack wants")
 

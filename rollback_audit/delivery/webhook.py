@@ -13,6 +13,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from rollback_audit.delivery.contract import ConfigurationProblem, ConnectorSettings, Envelope, Verdict, WireRequest
+from rollback_audit.delivery.credentials import require
 from rollback_audit.delivery.statuses import verdict_for
 from rollback_audit.states import Category
 
@@ -31,8 +32,7 @@ SIGNERS = ("secret", "previous_secret")
 
 def check(settings: ConnectorSettings) -> None:
     """A signing secret is required: `whsec_` and the base64 of 24 to 64 bytes."""
-    if "secret" not in settings.secrets:
-        raise ConfigurationProblem("secret", "is required: name it with secret_env or secret_file")
+    require(settings, "secret")
     for key in SIGNERS:
         if key in settings.secrets and len(_signing_key(settings.secrets[key])) not in KEY_BYTES:
             raise ConfigurationProblem(key, f"must be {KEY_PREFIX} and the base64 of 24 to 64 bytes")

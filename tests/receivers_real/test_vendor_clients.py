@@ -94,3 +94,53 @@ def test_sentinel(python: Path, receiver: RecordingReceiver, connector: Connecto
     content = {"rule": rule, "stream": stream, "logs": event["content"][0]}
     (same,) = theirs(python, receiver, "sentinel", content)
     assert told(same) == event
+
+
+def in_json(status: int, body: str) -> Reply:
+    return Reply(status=status, body=body.encode(), headers=(("Content-Type", "application/json"),))
+
+
+def test_slack(python: Path, receiver: RecordingReceiver, connector: Connector) -> None:
+    receiver.reply = Reply(body=b"ok")
+    (event,) = map(told, ours(receiver, connector("slack", port=receiver.port)))
+    (same,) = theirs(python, receiver, "slack", {"path": event["path"], "message": event["content"][0]})
+    assert told(same) == event
+
+
+def test_pagerduty(python: Path, receiver: RecordingReceiver, connector: Connector) -> None:
+    taken = in_json(202, '{"status":"success","dedup_key":"k"}')
+    receiver.reply = lambda arrival: in_json(200, '{"incidents":[]}') if arrival.method == "GET" else taken
+    asking = {"url": RECEIVER, "api_url": f"{RECEIVER}/rest", "api_key_env": "REST"}
+    question, event = map(told, ours(receiver, connector("pagerduty", port=receiver.port, **asking), in_doubt=True))
+    parameters = {name: value for name, (value,) in question["query"].items()}
+    same = theirs(python, receiver, "pagerduty", {"question": parameters, "event": event["content"][0]})
+    assert [told(arrival) for arrival in same] == [question, event]
+
+
+def test_jira(python: Path, receiver: RecordingReceiver, connector: Connector) -> None:
+    created = in_json(201, '{"id":"10000","key":"SEC-24","self":"https://receiver.example.com"}')
+    others = {"/rest/api/3/search/jql": in_json(200, '{"issues":[]}'), "/rest/api/3/field": in_json(200, "[]")}
+    receiver.reply = lambda arrival: others.get(arrival.path, created)
+    question, event = map(told, ours(receiver, connector("jira", port=receiver.port), in_doubt=True))
+    content = {"question": question["content"][0], "event": event["content"][0]}
+    _, same_question, same = map(told, theirs(python, receiver, "jira", content))
+    # It looks up the fields first, and writes down what it leaves open.
+    (asked,) = same_question["content"]
+    same_question["content"] = [{name: value for name, value in asked.items() if value}]
+    assert [same_question, same] == [question, event]
+
+
+def test_servicenow(python: Path, receiver: RecordingReceiver, connector: Connector) -> None:
+    stored = in_json(201, '{"result":{"sys_id":"9d385017c611228701d22104cc95c371"}}')
+    none = replace(
+        in_json(200, '{"result":[]}'), headers=(("Content-Type", "application/json"), ("X-Total-Count", "0"))
+    )
+    receiver.reply = lambda arrival: none if arrival.method == "GET" else stored
+    question, event = map(told, ours(receiver, connector("servicenow", port=receiver.port), in_doubt=True))
+    same_question, same = map(told, theirs(python, receiver, "servicenow", {"event": event["content"][0]}))
+    # It asks for an order and for both forms of a value; the rest is the same.
+    (condition,) = question["query"].pop("sysparm_query")
+    assert same_question["query"].pop("sysparm_query") == [f"{condition}^ORDERBYsys_id"]
+    assert question["query"].items() <= same_question["query"].items()
+    for one, other in ((question, same_question), (event, same)):
+        assert {**other, "query": None} == {**one, "query": None}

@@ -64,7 +64,61 @@ def sentinel(base: str, given: dict[str, Any]) -> None:
     client.upload(rule_id=given["rule"], stream_name=given["stream"], logs=given["logs"], enforce_https=False)
 
 
-if __name__ == "__main__":
-    {"elastic": elastic, "opensearch": opensearch, "datadog": datadog, "sentinel": sentinel}[sys.argv[1]](
-        sys.argv[2], json.load(sys.stdin)
+def slack(base: str, given: dict[str, Any]) -> None:
+    from slack_sdk.webhook import WebhookClient
+
+    WebhookClient(base + given["path"]).send(text=given["message"]["text"], blocks=given["message"]["blocks"])
+
+
+def pagerduty(base: str, given: dict[str, Any]) -> None:
+    from pagerduty import EventsApiV2Client, RestApiV2Client
+
+    events, rest = EventsApiV2Client("hush-routing"), RestApiV2Client("hush-rest")
+    events._url, rest._url = base, f"{base}/rest"  # both insist on https
+    rest.get("/incidents", params=given["question"])
+    event = given["event"]
+    events.send_event("trigger", dedup_key=event["dedup_key"], client=event["client"], payload=event["payload"])
+
+
+def jira(base: str, given: dict[str, Any]) -> None:
+    from jira import JIRA
+
+    options = {"rest_api_version": "3"}
+    client = JIRA(server=base, basic_auth=("hush@example.org", "hush-token"), options=options, get_server_info=False)
+    client.deploymentType = "Cloud"
+    question = given["question"]
+    client.enhanced_search_issues(
+        question["jql"], maxResults=question["maxResults"], fields=question["fields"], json_result=True, use_post=True
     )
+    client.create_issue(fields=given["event"]["fields"], prefetch=False)
+
+
+def servicenow(base: str, given: dict[str, Any]) -> None:
+    from pysnc import ServiceNowClient
+
+    client = ServiceNowClient("https://receiver.example.com", ("hush-user", "hush-word"))
+    client._ServiceNowClient__instance = base  # it insists on https
+    asked = client.GlideRecord("incident")
+    asked.fields, asked.limit = ["sys_id", "correlation_id"], 1
+    asked.add_query("correlation_id", given["event"]["correlation_id"])
+    asked.query()
+    stored = client.GlideRecord("incident")
+    stored.initialize()
+    for name, value in given["event"].items():
+        stored.set_value(name, value)
+    stored.insert()
+
+
+CLIENTS = {
+    "datadog": datadog,
+    "elastic": elastic,
+    "jira": jira,
+    "opensearch": opensearch,
+    "pagerduty": pagerduty,
+    "sentinel": sentinel,
+    "servicenow": servicenow,
+    "slack": slack,
+}
+
+if __name__ == "__main__":
+    CLIENTS[sys.argv[1]](sys.argv[2], json.load(sys.stdin))

@@ -116,6 +116,7 @@ class Case:
 
     `required` are the keys it cannot do without; `key_of` finds the idempotency key in a request that arrived;
     `is_event` tells the request that carries the event from those before and after it, which `otherwise` answers.
+    `broken` are changes that nobody may configure, with the key that is named for each.
     `bounded`: what is sent is a notice, within the vendor's limit whatever the event is.
     """
 
@@ -127,6 +128,7 @@ class Case:
     required: tuple[str, ...]
     goldens: tuple[Golden, ...]
     answers: tuple[Answer, ...]
+    broken: tuple[tuple[Mapping[str, object], str], ...]
     key_of: Callable[[Arrival], str]
     is_event: Callable[[Arrival], bool] = lambda arrival: True
     otherwise: Callable[[Arrival], Reply] = lambda arrival: Reply(status=404)

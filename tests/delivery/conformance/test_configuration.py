@@ -21,6 +21,7 @@ from tests.delivery.conformance.conftest import (
 from tests.receivers import RecordingReceiver, Reply
 
 REQUIRED = [(case, key) for case in CASES for key in case.required]
+BROKEN = [(case, changes, key) for case in CASES for changes, key in case.broken]
 SECRETS = [(case, key) for case in CASES for key in registry.CONNECTORS[case.provider].SECRETS]
 
 
@@ -34,6 +35,15 @@ def test_a_cases_own_keys_are_free_of_problems_and_its_secrets_are_marked(case: 
 def test_a_required_key_that_is_missing_is_named(case: Case, key: str, read: Read) -> None:
     (problem,) = read(case, **{key: None}).problems
     assert (problem.connector, problem.key) == (case.provider, key.removesuffix("_env"))
+
+
+@pytest.mark.parametrize(("case", "changes", "key"), BROKEN, ids=[f"{case}-{key}" for case, _, key in BROKEN])
+def test_what_nobody_may_configure_is_refused_by_its_key(
+    case: Case, changes: dict[str, object], key: str, read: Read
+) -> None:
+    (problem,) = read(case, **changes).problems
+    assert (problem.connector, problem.key) == (case.provider, key)
+    assert HUSH not in str(problem)
 
 
 @pytest.mark.parametrize(("case", "key"), SECRETS, ids=[f"{case}-{key}" for case, key in SECRETS])

@@ -61,5 +61,10 @@ CASE = Case(
         answer("error", 500, "", FailureKind.SERVER_ERROR),
         answer("unavailable", 503, "", FailureKind.UNAVAILABLE),
     ),
+    broken=(
+        ({"site": "evil.example.com/x?y="}, "site"),
+        ({"site": "localhost"}, "site"),
+        ({"url": f"{RECEIVER}:22/"}, "allow_ports"),
+    ),
     key_of=lambda arrival: json.loads(arrival.body)[0]["idempotency_key"],
 )

@@ -44,7 +44,7 @@ CASE = Case(
     drops_repeats=False,
     bounded=True,
     keys={"url": RECEIVER, "email_env": "EMAIL", "token_env": "TOKEN", "project": "SEC"},
-    environ={"EMAIL": "hush@example.org", "TOKEN": "hush-token"},
+    environ={"COLON": "hush:name", "EMAIL": "hush@example.org", "TOKEN": "hush-token"},
     required=("url", "token_env", "project"),
     goldens=(
         Golden(name="issue", url=f"{RECEIVER}/rest/api/3/issue", headers=(BASIC, ACCEPT, JSON), body=ISSUE),
@@ -70,6 +70,11 @@ CASE = Case(
         answer("slow-down", 429, "", FailureKind.RATE_LIMITED, retry_after="5", retry_after_seconds=5),
         answer("down", 503, "", FailureKind.UNAVAILABLE),
         answer("broken", 500, "", FailureKind.SERVER_ERROR),
+    ),
+    broken=(
+        ({"project": "sec"}, "project"),
+        ({"email_env": "COLON"}, "email"),
+        ({"url": f"{RECEIVER}/?x=1"}, "url"),
     ),
     key_of=lambda arrival: json.loads(arrival.body)["fields"]["labels"][1],
     is_event=lambda arrival: arrival.path.endswith("/rest/api/3/issue"),

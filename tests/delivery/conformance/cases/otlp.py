@@ -128,5 +128,11 @@ CASE = Case(
         answer("unavailable", 503, "", FailureKind.UNAVAILABLE, retry_after="3", retry_after_seconds=3),
         answer("gateway-timeout", 504, "", FailureKind.GATEWAY_FAILED),
     ),
+    broken=(
+        ({"encoding": "xml"}, "encoding"),
+        ({"api_key_env": "TOKEN", "api_key_header": "Authorization"}, "api_key_header"),
+        ({"api_key_header": "X Key"}, "api_key_header"),
+        ({"url": f"{RECEIVER}:4318"}, "allow_ports"),
+    ),
     key_of=key_of,
 )

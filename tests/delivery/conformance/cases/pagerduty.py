@@ -54,6 +54,11 @@ CASE = Case(
         answer("broken", 500, "", FailureKind.SERVER_ERROR),
         answer("down", 503, "", FailureKind.UNAVAILABLE),
     ),
+    broken=(
+        ({"region": "moon"}, "region"),
+        ({"url": f"{RECEIVER}/?x=1"}, "url"),
+        ({"api_url": "http://api.example.com"}, "api_url"),
+    ),
     key_of=lambda arrival: json.loads(arrival.body)["dedup_key"],
     is_event=lambda arrival: arrival.method == "POST",
     asked=Asked(

@@ -34,7 +34,7 @@ CASE = Case(
     drops_repeats=False,
     bounded=True,
     keys={"url": RECEIVER, "user_env": "NAME", "password_env": "WORD"},
-    environ={"NAME": "hush-user", "WORD": "hush-word", "TOKEN": "hush-token", "KEY": "hush-key"},
+    environ={"COLON": "hush:name", "NAME": "hush-user", "WORD": "hush-word", "TOKEN": "hush-token", "KEY": "hush-key"},
     required=("url", "user_env", "password_env"),
     goldens=(
         Golden(
@@ -70,6 +70,12 @@ CASE = Case(
         answer("slow-down", 429, "", FailureKind.RATE_LIMITED, retry_after="60", retry_after_seconds=60),
         answer("busy", 503, "", FailureKind.UNAVAILABLE),
         answer("broken", 500, "", FailureKind.SERVER_ERROR),
+    ),
+    broken=(
+        ({"table": "Incident/x"}, "table"),
+        ({"token_env": "TOKEN"}, "password"),
+        ({"user_env": "COLON"}, "user"),
+        ({"url": f"{RECEIVER}/?x=1"}, "url"),
     ),
     key_of=lambda arrival: json.loads(arrival.body)["correlation_id"],
     is_event=lambda arrival: arrival.method == "POST",

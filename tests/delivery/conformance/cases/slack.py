@@ -50,5 +50,6 @@ CASE = Case(
         answer("rollup", 500, "rollup_error", FailureKind.SERVER_ERROR),
         answer("slow-down", 429, "rate_limited", FailureKind.RATE_LIMITED, retry_after="30", retry_after_seconds=30),
     ),
+    broken=(({"url_env": None, "url": f"{RECEIVER}/services/T000/B000/hush"}, "url"),),
     key_of=lambda arrival: KEY if f"Event\n{KEY}" in str(json.loads(arrival.body)).replace("\\n", "\n") else "",
 )

@@ -119,6 +119,12 @@ CASE = Case(
         answer("busy", 503, '{"code":9}', FailureKind.UNAVAILABLE, retry_after="20", retry_after_seconds=20),
         *(coded(*line) for line in CODES),
     ),
+    broken=(
+        ({"use_ack": True, "url": f"{RECEIVER}/behind/a/proxy"}, "url"),
+        ({"use_ack": True, "url": f"{RECEIVER}/services/collector?x=1"}, "url"),
+        ({"use_ack": "true"}, "use_ack"),
+        ({"authorization_scheme": "a\u00e9"}, "authorization_scheme"),
+    ),
     key_of=lambda arrival: json.loads(arrival.body)["fields"]["idempotency_key"],
     is_event=lambda arrival: not arrival.path.endswith("/ack"),
     asked=Asked(

@@ -52,6 +52,14 @@ CASE = Case(
         ),
     ),
     answers=(),
+    broken=(
+        ({"headers": {"X-Team": "audit"}}, "headers"),
+        ({"facility": 24}, "facility"),
+        ({"severity": 8}, "severity"),
+        ({"max_message_bytes": 10}, "max_message_bytes"),
+        ({"app_name": "two words"}, "app_name"),
+        ({"url": "https://receiver.example.com/"}, "url"),
+    ),
     key_of=lambda arrival: KEY,
     over_http=False,
 )

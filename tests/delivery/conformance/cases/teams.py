@@ -54,5 +54,6 @@ CASE = Case(
         answer("slow-down", 429, "", FailureKind.RATE_LIMITED, retry_after="30", retry_after_seconds=30),
         answer("gateway", 502, '{"error":{"code":"NoResponse"}}', FailureKind.GATEWAY_FAILED),
     ),
+    broken=(({"url_env": None, "url": f"{RECEIVER}{PATH}"}, "url"),),
     key_of=lambda arrival: json.loads(arrival.body)["attachments"][0]["content"]["body"][-1]["inlines"][1]["text"],
 )

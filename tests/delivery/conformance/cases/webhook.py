@@ -8,7 +8,7 @@ CASE = Case(
     category=Category.WEBHOOK,
     drops_repeats=True,
     keys={"url": f"{RECEIVER}/cavra", "secret_env": "SIGNING"},
-    environ={"SIGNING": "whsec_hushhushhushhushhushhushhushhush"},
+    environ={"SHORT": "whsec_hush", "SIGNING": "whsec_hushhushhushhushhushhushhushhush"},
     required=("url", "secret_env"),
     goldens=(
         Golden(
@@ -33,6 +33,11 @@ CASE = Case(
         answer("down", 503, "", FailureKind.UNAVAILABLE),
         answer("broken", 500, "", FailureKind.SERVER_ERROR),
         answer("gateway", 502, "", FailureKind.GATEWAY_FAILED),
+    ),
+    broken=(
+        ({"secret_env": "SHORT"}, "secret"),
+        ({"previous_secret_env": "SHORT"}, "previous_secret"),
+        ({"api_key_header": "X Key"}, "api_key_header"),
     ),
     key_of=lambda arrival: arrival.headers["webhook-id"],
 )

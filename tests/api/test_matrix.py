@@ -27,7 +27,7 @@ def test_every_address_has_its_rows_and_no_other_does() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_everybody_gets_what_the_page_says(
     world: World, identities: list[Identity], monkeypatch: pytest.MonkeyPatch
 ) -> None:

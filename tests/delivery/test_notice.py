@@ -201,7 +201,7 @@ def test_pagerduty_is_asked_only_with_a_key_for_its_rest_api() -> None:
     [
         ("servicenow", {}, {}, "token"),
         ("servicenow", {"token": "t", "api_key": "k"}, {}, "api_key"),
-        ("servicenow", {"user": "u", "password": "p", "token": "t"}, {}, "token"),
+        ("servicenow", {"user": "u", "password": "p", "token": "t"}, {}, "password"),
         ("servicenow", {"user": "u", "token": "t"}, {}, "password"),
         ("servicenow", {"user": "u:v", "password": "p"}, {}, "user"),
         ("servicenow", {"token": "t"}, {"table": "incident/../sys_user"}, "table"),

@@ -107,7 +107,6 @@ class Exchange(Generic[KeyT]):
         self.step = step
         self._steps_left -= 1
         self._request_begun = self._dialled = self._forbidden = False
-        self._answer.clear()
         request, handle, egress = step.request, self.handle, self.send.egress
         route = route_for(request.url, egress)
         if route is None:

@@ -150,7 +150,9 @@ class Stream:
         if self._tls is None:
             self._unsent += self._message
             return
-        self._tls.write(self._message)
+        rest = memoryview(self._message)
+        while rest:  # OpenSSL may take one record at a time
+            rest = rest[self._tls.write(rest) :]
         try:
             self._tls.unwrap()
         except ssl.SSLError:

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cavra_site import database
+from rollback_audit.planning.waves import read_waves
 
 BASE_DIR = database.BASE_DIR
 PREFIX = "CAVRA_"
@@ -63,6 +64,11 @@ def _one_of(*words: str) -> Callable[[str], str]:
         return text
 
     return read
+
+
+def _waves(text: str) -> str:
+    read_waves(text)
+    return text
 
 
 def _rate(text: str) -> str:
@@ -142,6 +148,16 @@ _SETTINGS = (
         "100",
         "Approval plans with more entries need two approvers; 0: all of them do.",
     ),
+    Setting(
+        "CAVRA_CANARY_WAVES",
+        _waves,
+        "1,10,10%,rest",
+        "How many deliveries of a live run go to each connector before its answers are looked at; the last is `rest`.",
+    ),
+    Setting("CAVRA_STOP_FAILURE_PERCENT", _whole(0, 100), "50", "Above this failure rate a connector's part stops."),
+    Setting(
+        "CAVRA_STOP_CONSECUTIVE_FAILURES", _whole(1, 10_000), "5", "After so many failures in a row it stops, too."
+    ),
     Setting("CAVRA_DRY_RUN_MINUTES", _whole(1, 10080), "30", "Interval of the recurring dry run."),
     Setting(
         "CAVRA_EXECUTIVE_REPORT_MINUTES",
@@ -175,6 +191,9 @@ class Environment:
     https: bool
     four_eyes: str
     second_approver_above: int
+    canary_waves: str
+    stop_failure_percent: int
+    stop_consecutive_failures: int
     dry_run_minutes: int
     executive_report_minutes: int
     web_threads: int

@@ -21,6 +21,9 @@ _demo_connectors = HOME / env.DEMO_CONNECTORS
 CAVRA_CONNECTOR_CONFIG = ENV.connector_config or (_demo_connectors if _demo_connectors.exists() else None)
 CAVRA_FOUR_EYES = ENV.four_eyes
 CAVRA_SECOND_APPROVER_ABOVE = ENV.second_approver_above
+CAVRA_CANARY_WAVES = ENV.canary_waves
+CAVRA_STOP_FAILURE_PERCENT = ENV.stop_failure_percent
+CAVRA_STOP_CONSECUTIVE_FAILURES = ENV.stop_consecutive_failures
 CAVRA_DRY_RUN_MINUTES = ENV.dry_run_minutes
 CAVRA_EXECUTIVE_REPORT_MINUTES = ENV.executive_report_minutes
 

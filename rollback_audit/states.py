@@ -383,6 +383,7 @@ class MetadataKind(StrEnum):
     POSSIBLE_DUPLICATE = "possible-duplicate"
     LATE_RESULT = "late-result"
     RUN_QUEUED = "worker-run-queued"
+    RUN_CHANGED = "worker-run-changed"
     CONNECTOR_CHANGED = "connector-changed"
     CONNECTOR_TESTED = "connector-tested"
 
@@ -471,9 +472,7 @@ MOVES: dict[type[StrEnum], frozenset[tuple[StrEnum, StrEnum]]] = {
             (RunState.RUNNING, RunState.ABANDONED),
         }
     ),
-    RecoveryState: frozenset(
-        {(RecoveryState.OPEN, RecoveryState.CLOSED), (RecoveryState.CLOSED, RecoveryState.OPEN)}
-    ),
+    RecoveryState: frozenset({(RecoveryState.OPEN, RecoveryState.CLOSED), (RecoveryState.CLOSED, RecoveryState.OPEN)}),
     HealthAlertState: frozenset({(HealthAlertState.OPEN, HealthAlertState.RECOVERED)}),
     ResultState: frozenset(
         {

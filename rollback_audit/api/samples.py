@@ -87,6 +87,9 @@ _RUN = WorkerRunRecord(
     reason="",
     aborted_by=None,
     abort_reason=None,
+    paused_by=None,
+    pause_reason=None,
+    paused_at=None,
     started_at=_NOW,
     completed_at=_NOW,
     schedule=WindowRecord(
@@ -111,6 +114,7 @@ _RUN = WorkerRunRecord(
         unknown_count=0,
         remaining_count=0,
     ),
+    receipt=[],
     retry_plan=_PLAN,
     selected_retries=[],
     follow_up_actions=[],

@@ -21,6 +21,7 @@ from rollback_audit.states import (
     FailureKind,
     MetadataKind,
     Outcome,
+    RepeatCheck,
 )
 
 SHORTEST_SECONDS, LONGEST_SECONDS = 0.1, 60.0
@@ -55,7 +56,9 @@ class Claim(NamedTuple):
     event_type: str
     created_at: datetime
     drops_repeats: bool
+    repeat_check: RepeatCheck
     in_doubt: bool
+    receipt: int | None
     attempt_number: int
     failure_count: int
     failed_status_codes: str
@@ -90,7 +93,9 @@ def send_of(
     )
 
     def opening() -> Step:
-        return registry.opening(settings, envelope, now=claim.started_at, in_doubt=claim.in_doubt)
+        return registry.opening(
+            settings, envelope, now=claim.started_at, in_doubt=claim.in_doubt, receipt=claim.receipt
+        )
 
     try:
         step = opening()
@@ -175,7 +180,7 @@ def line(
         claim.fence,
         claim.started_at,
         *((at, ended.outcome, ended.failure_kind, ended.status_code) if ended else (None, None, None, None)),
-        *((ended.retry_after_seconds, ended.duration_ms) if ended else (None, None)),
+        *((ended.retry_after_seconds, ended.duration_ms, ended.already_held) if ended else (None, None, False)),
         *((run.run_id, run.approval_decision_id) if run else (None, None)),
     )
     return attempt_line(kind, facts, signer=claim.actor, at=at)

@@ -1,17 +1,20 @@
 """Claim, lease, fence: how a batch of a run's results becomes this worker's to send.
 
-One transaction locks the results, their deliveries and approvals, judges each, spends the approvals, raises the fences
-and writes the attempts. Nothing is sent before it has been committed. Rows that another worker holds are passed over.
+The caller's transaction locks the results, their deliveries and approvals, judges each, spends the approvals, raises
+the fences and writes the attempts. Nothing is sent before it has been committed. Rows that another worker holds are
+passed over.
 """
 
+import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, cast
 
-from django.db import connection, transaction
+from django.db import connection
 
-from rollback_audit.engine import attempts, bulk, clock, connectors, ledger
+from rollback_audit.engine import attempts, bulk, clock, ledger
 from rollback_audit.engine.attempts import Claim, RunFacts
+from rollback_audit.engine.lanes import Turn, Usable
 from rollback_audit.engine.lines import ExecutionFacts, execution_line
 from rollback_audit.models import (
     ApprovalDecision,
@@ -22,17 +25,28 @@ from rollback_audit.models import (
     EvidenceEntry,
     RetryDecision,
     RetryPlan,
+    RunLane,
     WorkerResult,
     WorkerRun,
 )
-from rollback_audit.planning.approval import ApprovalFacts, why_not
-from rollback_audit.planning.digest import request_digest
+from rollback_audit.planning.approval import ApprovalFacts, complete, counts, why_not
+from rollback_audit.planning.drift import Difference, differences, digest_of
+from rollback_audit.planning.facts import SendFacts
 from rollback_audit.states import (
     ConnectorStanding,
     DeliveryState,
+    RepeatCheck,
     ResultState,
+    RunMode,
     SkipReason,
 )
+
+
+class Claimed(NamedTuple):
+    """What a claim came to: the claims to send, and how many results were settled without sending."""
+
+    claims: list[Claim]
+    skipped_count: int
 
 
 class _Candidate(NamedTuple):
@@ -47,8 +61,12 @@ class _Candidate(NamedTuple):
     expires_at: Any
     consumed_at: Any
     revoked_at: Any
+    approver_id: int
+    second_approver_id: int | None
+    needs_second: bool
     approval_plan_id: str
     decision_digest: str
+    approved_attempt_number: int
     delivery_pk: int
     delivery_id: str
     audit_id: str
@@ -66,10 +84,15 @@ class _Candidate(NamedTuple):
     event: str
     event_type: str
     connector_pk: int
+    receipt: int | None
 
 
-def _candidates(run: WorkerRun, *, limit: int, lock: str) -> list[_Candidate]:
-    """Remaining results, served by the index worker_result_remaining; everything else is found by primary key."""
+def _candidates(run: WorkerRun, *, lane: RunLane | None, limit: int, lock: str) -> list[_Candidate]:
+    """Remaining results of the run, or those that one lane's waves have reached, in the lanes' order.
+
+    Served by the index worker_result_unsettled; everything else is found by primary key.
+    """
+    within, parameters = ("", []) if lane is None else _reached(lane)
     a_expires, a_consumed, a_revoked, d_created = (
         bulk.moment_column(name) for name in ("a.expires_at", "a.consumed_at", "a.revoked_at", "d.created_at")
     )
@@ -77,62 +100,72 @@ def _candidates(run: WorkerRun, *, limit: int, lock: str) -> list[_Candidate]:
         SELECT r.id, r.ordinal,
                a.id, a.approval_decision_id, a.decision_digest, a.request_digest,
                {a_expires}, {a_consumed}, {a_revoked},
-               ap.approval_plan_id, c.decision_digest,
+               a.approver_id, a.second_approver_id, a.needs_second,
+               ap.approval_plan_id, c.decision_digest, c.attempt_number,
                d.id, d.delivery_id, d.audit_id, d.provider, d.source, d.event_id, d.event_digest, d.state,
                d.attempt_count, d.failure_count, d.in_doubt, d.failed_status_codes, d.fence, {d_created},
-               p.event, p.event_type, d.connector_id
+               p.event, p.event_type, d.connector_id, d.receipt
         FROM "{WorkerResult._meta.db_table}" r
         JOIN "{RetryDecision._meta.db_table}" c ON c.id = r.decision_id
         JOIN "{Delivery._meta.db_table}" d ON d.id = r.delivery_id
         JOIN "{DeliveryPlan._meta.db_table}" p ON p.id = d.plan_id
         JOIN "{ApprovalDecision._meta.db_table}" a ON a.id = r.approval_id
         JOIN "{ApprovalPlan._meta.db_table}" ap ON ap.id = a.approval_plan_id
-        WHERE r.run_id = %s AND r.state = '{ResultState.REMAINING}'
-        ORDER BY r.ordinal
+        WHERE r.run_id = %s AND r.state = '{ResultState.REMAINING}' {within}
+        ORDER BY r.connector_id, r.lane_ordinal
         LIMIT %s {lock}
     """  # noqa: S608 - names and enumerations
     with connection.cursor() as cursor:
-        cursor.execute(sql, [run.pk, limit])
+        cursor.execute(sql, [run.pk, *parameters, limit])
         return [_Candidate._make(row) for row in cursor.fetchall()]
 
 
-def claim(run: WorkerRun, plan: RetryPlan, *, limit: int) -> tuple[list[Claim], int]:
-    """Claim up to `limit` of the run's remaining results.
+def claim(run: WorkerRun, plan: RetryPlan, turn: Turn, usable: Usable, *, approvers: frozenset[int]) -> Claimed:
+    """Claim a lane's turn, inside the caller's transaction. `run` and `plan` need only what never changes.
 
-    Returns the claims to send and how many results were settled without sending. `run` and `plan` need only what never
-    changes.
+    `approvers` are the users who may approve now: an approval of anybody else no longer counts.
     """
-    with transaction.atomic():
-        candidates = _candidates(run, limit=limit, lock=bulk.lock_rows("r", "d", "a"))
-        if not candidates:
-            return [], 0
-        now = clock.now()
-        usable = {row.pk: (row, connectors.settings_of(row) is not None) for row in Connector.objects.all()}
-        claims: list[Claim] = []
-        skipped: list[tuple[_Candidate, SkipReason]] = []
-        for candidate in candidates:
-            connector, is_configured_here = usable[candidate.connector_pk]
-            reason = _why_skip(candidate, connector, is_configured_here=is_configured_here, plan=plan, now=now)
-            if reason is None:
-                claims.append(_claim(candidate, connector, run=run, plan=plan, now=now))
-            else:
-                skipped.append((candidate, reason))
-        _begin(run, claims, now=now)
-        attempts.record_sending(claims)
-        _skip(run, plan, skipped, now=now)
-    return claims, len(skipped)
+    candidates = _candidates(run, lane=turn.lane.row, limit=turn.most, lock=bulk.lock_rows("r", "d", "a"))
+    if not candidates:
+        return Claimed([], 0)
+    now = clock.now()
+    claims: list[Claim] = []
+    skipped: list[_Skip] = []
+    for candidate in candidates:
+        skip = _why_skip(candidate, usable, run=run, plan=plan, approvers=approvers, now=now)
+        if skip is None:
+            claims.append(_claim(candidate, usable.row, run=run, plan=plan, now=now))
+        else:
+            skipped.append(skip)
+    _begin(run, claims, now=now)
+    attempts.record_sending(claims)
+    _skip(run, plan, skipped, now=now)
+    return Claimed(claims, len(skipped))
 
 
-def skip_remaining(run: WorkerRun, plan: RetryPlan, reason: SkipReason) -> None:
-    """Skip everything the run has not sent, inside the caller's transaction."""
+def skip_remaining(run: WorkerRun, plan: RetryPlan, reason: SkipReason, *, lane: RunLane | None = None) -> None:
+    """Skip what the run, or one lane of it, has not sent, inside the caller's transaction."""
+    whole = lane and RunLane(connector_id=lane.connector_id, open_until=lane.selected_count)
     lock = "FOR UPDATE OF r" if bulk.on_postgresql() else ""
-    remaining = _candidates(run, limit=run.selected_retry_count, lock=lock)
-    _skip(run, plan, [(item, reason) for item in remaining], now=clock.now())
+    remaining = _candidates(run, lane=whole, limit=run.selected_retry_count, lock=lock)
+    _skip(run, plan, [_Skip(item, reason) for item in remaining], now=clock.now())
+
+
+def _reached(lane: RunLane) -> tuple[str, list[int]]:
+    return "AND r.connector_id = %s AND r.lane_ordinal <= %s", [lane.connector_id, lane.open_until]
+
+
+class _Skip(NamedTuple):
+    """A result that is not sent after all, why, and what had moved where that is why."""
+
+    item: _Candidate
+    reason: SkipReason
+    drift: tuple[Difference, ...] = ()
 
 
 def _why_skip(
-    item: _Candidate, connector: Connector, *, is_configured_here: bool, plan: RetryPlan, now: datetime
-) -> SkipReason | None:
+    item: _Candidate, usable: Usable, *, run: WorkerRun, plan: RetryPlan, approvers: frozenset[int], now: datetime
+) -> _Skip | None:
     """Why a selected result is not sent after all; None where it may go. The approval is judged first."""
     approval = ApprovalFacts(
         decision_digest=item.approved_decision_digest,
@@ -140,25 +173,48 @@ def _why_skip(
         expires_at=_aware(item.expires_at),
         consumed_at=bulk.read_moment(item.consumed_at),
         revoked_at=bulk.read_moment(item.revoked_at),
+        approver_counts=counts(
+            approver_id=item.approver_id, second_approver_id=item.second_approver_id, standing=approvers
+        ),
+        seconded=complete(needs_second=bool(item.needs_second), second_approver_id=item.second_approver_id),
     )
-    would_send = request_digest(
+    if item.state == DeliveryState.SENDING:
+        return _Skip(item, SkipReason.IN_FLIGHT)
+    would_send = _send_facts(item, usable.row, run=run, plan=plan)
+    digest = digest_of(would_send)
+    reason = why_not(approval, decision_digest=item.decision_digest, request_digest_now=digest, now=now)
+    if reason is None and item.state != DeliveryState.FAILED:
+        reason = SkipReason.DRIFTED
+    if reason is SkipReason.DRIFTED:
+        return _Skip(item, reason, differences(_approved_facts(item, would_send, plan=plan), would_send))
+    if reason is not None:
+        return _Skip(item, reason)
+    if usable.row.standing != ConnectorStanding.READY:
+        return _Skip(item, SkipReason.CONNECTOR_ON_HOLD)
+    # Another process wrote the connector's row from a configuration that this one does not see.
+    return None if usable.settings else _Skip(item, SkipReason.DRIFTED)
+
+
+def _send_facts(item: _Candidate, connector: Connector, *, run: WorkerRun, plan: RetryPlan) -> SendFacts:
+    return SendFacts(
         event_digest=item.event_digest,
         connector=connector.name,
         connector_revision=connector.revision,
         attempt_number=item.attempt_count + 1,
         policy_digest=plan.policy_digest,
+        mode=RunMode.DRY_RUN if run.dry_run else RunMode.LIVE,
+        delivery_state=DeliveryState(item.state),
     )
-    if item.state == DeliveryState.SENDING:
-        return SkipReason.IN_FLIGHT
-    reason = why_not(approval, decision_digest=item.decision_digest, request_digest_now=would_send, now=now)
-    if reason is not None:
-        return reason
-    if item.state != DeliveryState.FAILED:
-        return SkipReason.DRIFTED
-    if connector.standing != ConnectorStanding.READY:
-        return SkipReason.CONNECTOR_ON_HOLD
-    # Another process wrote the connector's row from a configuration that this one does not see.
-    return None if is_configured_here else SkipReason.DRIFTED
+
+
+def _approved_facts(item: _Candidate, now: SendFacts, *, plan: RetryPlan) -> SendFacts:
+    """What the plan bound, from the plan's own row and decision."""
+    return now._replace(
+        connector_revision=plan.connector_revisions.get(item.provider, now.connector_revision),
+        attempt_number=item.approved_attempt_number,
+        mode=RunMode.LIVE,
+        delivery_state=DeliveryState.FAILED,
+    )
 
 
 def _claim(item: _Candidate, connector: Connector, *, run: WorkerRun, plan: RetryPlan, now: datetime) -> Claim:
@@ -175,7 +231,9 @@ def _claim(item: _Candidate, connector: Connector, *, run: WorkerRun, plan: Retr
         event_type=item.event_type,
         created_at=_aware(item.created_at),
         drops_repeats=connector.drops_repeats,
+        repeat_check=RepeatCheck(connector.repeat_check),
         in_doubt=bool(item.in_doubt),
+        receipt=item.receipt,
         attempt_number=item.attempt_count + 1,
         failure_count=item.failure_count,
         failed_status_codes=item.failed_status_codes,
@@ -219,41 +277,47 @@ def _begin(run: WorkerRun, claims: Sequence[Claim], *, now: datetime) -> None:
         )
 
 
-def _skip(run: WorkerRun, plan: RetryPlan, skipped: Sequence[tuple[_Candidate, SkipReason]], *, now: datetime) -> None:
+def _skip(run: WorkerRun, plan: RetryPlan, skipped: Sequence[_Skip], *, now: datetime) -> None:
     with connection.cursor() as cursor:
         bulk.update(
             cursor,
             WorkerResult,
             ("state", "skipped"),
-            [(item.result_pk, ResultState.SKIPPED.value, reason.value) for item, reason in skipped],
+            [(item.result_pk, ResultState.SKIPPED.value, reason.value) for item, reason, _ in skipped],
+        )
+        bulk.update(
+            cursor,
+            WorkerResult,
+            ("drift",),
+            [(item.result_pk, json.dumps([found._asdict() for found in drift])) for item, _, drift in skipped if drift],
         )
         bulk.insert(
             cursor,
             EvidenceEntry,
             ledger.COLUMNS,
-            [
-                execution_line(
-                    ExecutionFacts(
-                        run_id=run.run_id,
-                        ordinal=item.ordinal,
-                        retry_plan_id=plan.retry_plan_id,
-                        approval_decision_id=item.approval_decision_id,
-                        approval_plan_id=item.approval_plan_id,
-                        delivery_id=item.delivery_id,
-                        audit_id=item.audit_id,
-                        provider=item.provider,
-                        source=item.source,
-                        status=ResultState.SKIPPED,
-                        skipped=reason,
-                        executed_at=now,
-                        executed_by=run.actor,
-                        delivery_metadata_id=None,
-                    ),
-                    at=now,
-                )
-                for item, reason in skipped
-            ],
+            [execution_line(_skipped_facts(run, plan, item, reason, now=now), at=now) for item, reason, _ in skipped],
         )
+
+
+def _skipped_facts(
+    run: WorkerRun, plan: RetryPlan, item: _Candidate, reason: SkipReason, *, now: datetime
+) -> ExecutionFacts:
+    return ExecutionFacts(
+        run_id=run.run_id,
+        ordinal=item.ordinal,
+        retry_plan_id=plan.retry_plan_id,
+        approval_decision_id=item.approval_decision_id,
+        approval_plan_id=item.approval_plan_id,
+        delivery_id=item.delivery_id,
+        audit_id=item.audit_id,
+        provider=item.provider,
+        source=item.source,
+        status=ResultState.SKIPPED,
+        skipped=reason,
+        executed_at=now,
+        executed_by=run.actor,
+        delivery_metadata_id=None,
+    )
 
 
 def _aware(value: Any) -> datetime:

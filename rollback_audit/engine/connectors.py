@@ -22,10 +22,20 @@ from rollback_audit.engine.actors import SYSTEM, Actor
 from rollback_audit.errors import StateForbids, UnknownRecord
 from rollback_audit.ids import new_id
 from rollback_audit.models import Connector
+from rollback_audit.planning import circuit
+from rollback_audit.planning.circuit import CircuitFacts
 from rollback_audit.records.connectors import ConnectorRecord, ConnectorTestRecord
 from rollback_audit.records.history import HistoryRow
 from rollback_audit.redaction import check_text
-from rollback_audit.states import Category, ConnectorStanding, MetadataKind, Outcome, Permission
+from rollback_audit.states import (
+    Category,
+    CircuitState,
+    ConnectorStanding,
+    MetadataKind,
+    Outcome,
+    Permission,
+    RepeatCheck,
+)
 
 _NO_DIGEST = ""
 TEST_EVENT_TYPE = "cavra.go_backend.rollback_drill.connector_test"
@@ -126,11 +136,35 @@ def release(*, actor: Actor, name: str, reason: str) -> ConnectorRecord:
 def hold(row_pk: int, standing: ConnectorStanding, *, at: datetime) -> None:
     """Put a connector on hold after its receiver refused credential or address, inside the caller's transaction."""
     row = Connector.objects.select_for_update().get(pk=row_pk)
-    if row.hold is not None:
+    if row.hold not in {None, ConnectorStanding.CIRCUIT_OPEN}:
         return
+    write_circuit(row, circuit.CLOSED)
     row.hold, row.held_since, row.updated_at = standing.value, at, at
     row.save(update_fields=["hold", "held_since", "updated_at"])
-    ledger.append([_line(row, actor=SYSTEM, at=at, change="held", reason="")])
+    ledger.append([change_line(row, at=at, change="held")])
+
+
+def write_circuit(row: Connector, facts: CircuitFacts) -> None:
+    """Store what a circuit has come to, in a row that the caller's transaction has locked."""
+    row.circuit, row.circuit_until = facts.state.value, facts.until
+    row.circuit_window_from = facts.window_from
+    row.circuit_failures, row.circuit_successes = facts.failures, facts.successes
+    # An open circuit is a hold, but never in the place of one that somebody has to end.
+    if facts.state is CircuitState.OPEN:
+        row.hold, row.held_since = row.hold or ConnectorStanding.CIRCUIT_OPEN.value, row.held_since or clock.now()
+    elif row.hold == ConnectorStanding.CIRCUIT_OPEN:
+        row.hold, row.held_since = None, None
+    row.save(
+        update_fields=[
+            "circuit",
+            "circuit_until",
+            "circuit_window_from",
+            "circuit_failures",
+            "circuit_successes",
+            "hold",
+            "held_since",
+        ]
+    )
 
 
 def record(row: Connector) -> ConnectorRecord:
@@ -142,6 +176,8 @@ def record(row: Connector) -> ConnectorRecord:
         standing=row.standing,
         problem=row.problem or None,
         held_since=row.held_since,
+        circuit=CircuitState(row.circuit),
+        circuit_until=row.circuit_until,
         drops_repeats=row.drops_repeats,
         revision=row.revision,
         updated_at=row.updated_at,
@@ -157,11 +193,12 @@ def _find(name: str) -> Connector:
 
 def _end_hold(row: Connector, *, actor: Actor, reason: str) -> None:
     """End the hold of a row that the caller's transaction has locked."""
-    if row.hold is None:
+    if row.hold is None and row.circuit == CircuitState.CLOSED:
         return
+    write_circuit(row, circuit.CLOSED)
     row.hold, row.held_since, row.updated_at = None, None, clock.now()
     row.save(update_fields=["hold", "held_since", "updated_at"])
-    ledger.append([_line(row, actor=actor, at=row.updated_at, change="released", reason=reason)])
+    ledger.append([change_line(row, actor=actor, at=row.updated_at, change="released", reason=reason)])
 
 
 def _send_test(settings: ConnectorSettings, *, timeout_seconds: float) -> Settlement[str]:
@@ -194,11 +231,12 @@ def _wanted(configured: config.Configuration) -> dict[str, dict[str, Any]]:
     """Column values by connector name, for every connector the file names."""
     wanted: dict[str, dict[str, Any]] = {}
     for name, found in configured.settings.items():
-        connector = registry.CONNECTORS[found.provider]
+        connector, asking = registry.CONNECTORS[found.provider], registry.ASKING.get(found.provider)
         wanted[name] = {
             "provider": found.provider,
             "category": connector.CATEGORY.value,
             "drops_repeats": connector.DROPS_REPEATS,
+            "repeat_check": (asking.ASKS_BY if asking else RepeatCheck.NEVER).value,
             "config_digest": found.digest,
             "configuration": (ConnectorStanding.READY if found.enabled else ConnectorStanding.DISABLED).value,
             "problem": "",
@@ -238,14 +276,17 @@ def _apply(name: str, values: dict[str, Any], row: Connector | None, *, now: dat
     if row.config_digest != values["config_digest"]:
         row.revision = secrets.token_hex(16)
         row.hold, row.held_since = None, None
+        row.circuit, row.circuit_until, row.circuit_window_from = CircuitState.CLOSED.value, None, None
+        row.circuit_failures = row.circuit_successes = 0
     for column, value in values.items():
         setattr(row, column, value)
     row.updated_at = now
     row.save()
-    return _line(row, actor=SYSTEM, at=now, change="added" if is_new else "changed", reason="")
+    return change_line(row, at=now, change="added" if is_new else "changed")
 
 
-def _line(row: Connector, *, actor: Actor, at: datetime, change: str, reason: str) -> HistoryRow:
+def change_line(row: Connector, *, at: datetime, change: str, actor: Actor = SYSTEM, reason: str = "") -> HistoryRow:
+    """The ledger line of a change to a connector."""
     return ledger.row(
         MetadataKind.CONNECTOR_CHANGED,
         session_id=ledger.new_entry_id(),

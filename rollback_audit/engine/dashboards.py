@@ -65,6 +65,7 @@ LEDGER_ONLY = [
         MetadataKind.POSSIBLE_DUPLICATE,
         MetadataKind.LATE_RESULT,
         MetadataKind.RUN_QUEUED,
+        MetadataKind.RUN_CHANGED,
         MetadataKind.CONNECTOR_CHANGED,
         MetadataKind.CONNECTOR_TESTED,
     )

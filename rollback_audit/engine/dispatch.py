@@ -21,7 +21,7 @@ from rollback_audit.records.deliveries import (
     DeliveryPlanRecord,
 )
 from rollback_audit.records.history import HistoryRow
-from rollback_audit.states import ConnectorStanding, DeliveryState, FailureKind, MetadataKind, Outcome
+from rollback_audit.states import ConnectorStanding, DeliveryState, FailureKind, MetadataKind, Outcome, RepeatCheck
 
 ATTEMPT_RELATIONS = ("delivery", "approval", "result__run")
 
@@ -195,7 +195,9 @@ def _first_claim(plan: DeliveryPlan, connector: Connector, *, actor: Actor, now:
         event_type=plan.event_type,
         created_at=now,
         drops_repeats=connector.drops_repeats,
+        repeat_check=RepeatCheck(connector.repeat_check),
         in_doubt=False,
+        receipt=None,
         attempt_number=1,
         failure_count=0,
         failed_status_codes="",

@@ -1,17 +1,19 @@
 """Draining a live run: claim a batch, drive it, settle it, until nothing is left to claim."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 from django.db import transaction
 
 from rollback_audit.delivery.client import Client
 from rollback_audit.delivery.contract import Send, Settlement
-from rollback_audit.engine import attempts, claims, clock, connectors, leases, runs, settlement, worker
+from rollback_audit.engine import attempts, claims, clock, connectors, lanes, leases, receipts, runs, settlement
+from rollback_audit.engine.approvers import standing_approvers
 from rollback_audit.engine.attempts import Claim
-from rollback_audit.models import Connector, RetryPlan, WorkerRun
-from rollback_audit.states import FailureKind, RunState
+from rollback_audit.engine.lanes import Lane, Lanes, Usable
+from rollback_audit.models import RetryPlan, WorkerRun
+from rollback_audit.states import FailureKind, RunState, SkipReason
 
 # A machine runs two workers unless told otherwise: 256 on the wire.
 IN_FLIGHT = 128
@@ -32,7 +34,7 @@ def drain(run_id: str, *, should_stop: Callable[[], bool] = lambda: False) -> No
     Whoever else drives it at the same time takes other results. What is on the wire is settled before this returns.
     """
     run = runs.find(run_id)
-    if run.state in worker.FINISHED:
+    if run.state in receipts.FINISHED or run.paused_at is not None:
         return
     _begin(run)
     _Drain(run).drive(should_stop)
@@ -45,7 +47,7 @@ def finish(run: WorkerRun) -> bool:
         held = WorkerRun.objects.select_for_update(of=("self",)).select_related("retry_plan").get(pk=run.pk)
         if held.state != RunState.RUNNING:
             return False
-        closed = worker.close_if_settled(held)
+        closed = receipts.close_if_settled(held)
         if not closed:
             WorkerRun.objects.filter(pk=held.pk).update(driven_until=None)
     return closed
@@ -67,29 +69,37 @@ class _Drain:
     def __init__(self, run: WorkerRun) -> None:
         self._run = run
         self._plan: RetryPlan = run.retry_plan
+        self._lanes = Lanes(run)
         self._lease_seconds = attempts.lease_seconds(run.timeout_seconds)
         self._held: dict[int, Claim] = {}
         self._settled: list[Settlement[Claim]] = []
         self._window = IN_FLIGHT
-        self._more = True
+        self._is_stopping = False
         self._recorded_at = self._beaten_at = self._renewed_at = time.monotonic()
 
     def drive(self, should_stop: Callable[[], bool]) -> None:
         with Client[Claim](max_in_flight=IN_FLIGHT) as client:
             while True:
-                self._more = self._more and not should_stop()
-                if self._more and self._unsettled <= self._window // 2:
+                self._is_stopping = self._is_stopping or should_stop()
+                if self._has_room and self._lanes.want_a_look:
                     client.submit(self._record(claim_more=True))
                 elif self._is_due(idle=client.pending == 0):
                     self._record(claim_more=False)
-                if not self._more and not self._held:
+                if not self._held and (self._is_stopping or self._lanes.are_over):
                     return
-                self._settled += client.pump(timeout_seconds=PUMP_SECONDS) if client.pending else []
+                if client.pending:
+                    self._settled += client.pump(timeout_seconds=PUMP_SECONDS)
+                elif not self._settled:
+                    time.sleep(PUMP_SECONDS)  # every lane waits: for its pace, or for what others have on the wire
                 self._keep_alive()
 
     @property
     def _unsettled(self) -> int:
         return len(self._held) - len(self._settled)
+
+    @property
+    def _has_room(self) -> bool:
+        return not self._is_stopping and self._unsettled <= self._window // 2
 
     def _is_due(self, *, idle: bool) -> bool:
         return bool(self._settled) and (idle or time.monotonic() - self._recorded_at >= SETTLE_SECONDS)
@@ -102,11 +112,34 @@ class _Drain:
         claimed: list[Claim] = []
         with transaction.atomic():
             settlement.settle(self._settled)
+            self._skip_stopped(self._lanes.settled(self._settled))
+            usable = lanes.usable_connectors()
             if claim_more:
-                claimed, skipped_count = claims.claim(self._run, self._plan, limit=self._window - self._unsettled)
-                self._more = bool(claimed) or skipped_count > 0
+                claimed = self._claim(usable)
         self._forget_settled()
-        return self._sends(claimed, start_by=asked_at + self._lease_seconds - self._run.timeout_seconds)
+        if self._lanes.are_answered:
+            with transaction.atomic():
+                self._skip_stopped(self._lanes.open_waves())
+        return self._sends(claimed, usable, start_by=asked_at + self._lease_seconds - self._run.timeout_seconds)
+
+    def _claim(self, usable: Mapping[int, Usable]) -> list[Claim]:
+        """Each lane's turn, unless somebody has paused the run."""
+        if WorkerRun.objects.filter(pk=self._run.pk, paused_at__isnull=False).exists():
+            self._is_stopping = True
+            return []
+        now = clock.now()
+        approvers = standing_approvers()
+        claimed: list[Claim] = []
+        for turn in self._lanes.turns(window=self._window, usable=usable, now=now):
+            connector = usable[turn.lane.connector_pk]
+            found = claims.claim(self._run, self._plan, turn, connector, approvers=approvers)
+            self._lanes.claimed(turn, sent=len(found.claims), skipped=found.skipped_count, usable=connector, now=now)
+            claimed += found.claims
+        return claimed
+
+    def _skip_stopped(self, stopped: Sequence[Lane]) -> None:
+        for lane in stopped:
+            claims.skip_remaining(self._run, self._plan, SkipReason.RUN_ABORTED, lane=lane.row)
 
     def _forget_settled(self) -> None:
         for item in self._settled:
@@ -117,12 +150,11 @@ class _Drain:
         self._settled = []
         self._recorded_at = now
 
-    def _sends(self, claimed: Sequence[Claim], *, start_by: float) -> list[Send[Claim]]:
-        settings_of = {row.pk: connectors.settings_of(row) for row in Connector.objects.all()} if claimed else {}
+    def _sends(self, claimed: Sequence[Claim], usable: Mapping[int, Usable], *, start_by: float) -> list[Send[Claim]]:
         sends: list[Send[Claim]] = []
         for claim in claimed:
             self._held[claim.delivery_pk] = claim
-            settings = settings_of[claim.connector_pk]
+            settings = usable[claim.connector_pk].settings
             if settings is None:
                 self._settled.append(attempts.not_sent(claim, FailureKind.CONNECTOR_UNAVAILABLE))
                 continue

@@ -16,6 +16,7 @@ from rollback_audit.states import (
     AttemptState,
     DeliveryState,
     MetadataKind,
+    RepeatCheck,
 )
 
 
@@ -98,7 +99,9 @@ def _claim_of(attempt: DeliveryAttempt) -> Claim:
         event_type="",
         created_at=delivery.created_at,
         drops_repeats=delivery.connector.drops_repeats,
+        repeat_check=RepeatCheck(delivery.connector.repeat_check),
         in_doubt=delivery.in_doubt,
+        receipt=delivery.receipt,
         attempt_number=attempt.number,
         failure_count=delivery.failure_count,
         failed_status_codes=delivery.failed_status_codes,

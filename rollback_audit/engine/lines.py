@@ -40,6 +40,7 @@ class AttemptFacts(NamedTuple):
     status_code: int | None
     retry_after_seconds: int | None
     duration_ms: int | None
+    already_held: bool
     run_id: str | None
     approval_decision_id: str | None
 
@@ -147,8 +148,8 @@ def _moment(value: datetime | None) -> str:
 
 def _attempt_record(facts: AttemptFacts) -> str:
     return (
-        f'{{"approval_decision_id":{_text(facts.approval_decision_id)},"attempt_number":{facts.attempt_number},'
-        f'"audit_id":"{facts.audit_id}","delivery_id":"{facts.delivery_id}",'
+        f'{{"already_held":{_WORD[facts.already_held]},"approval_decision_id":{_text(facts.approval_decision_id)},'
+        f'"attempt_number":{facts.attempt_number},"audit_id":"{facts.audit_id}","delivery_id":"{facts.delivery_id}",'
         f'"duration_ms":{_number(facts.duration_ms)},"event_id":"{facts.event_id}",'
         f'"failure_kind":{_text(facts.failure_kind)},"fence":{facts.fence},"outcome":{_text(facts.outcome)},'
         f'"provider":"{facts.provider}","retry_after_seconds":{_number(facts.retry_after_seconds)},'

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from rollback_audit.engine import bulk, clock, connectors, ledger, present
+from rollback_audit.engine import bulk, circuits, clock, connectors, ledger, present
 from rollback_audit.engine.actors import Actor
 from rollback_audit.engine.labels import label
 from rollback_audit.errors import InvalidInput, UnknownRecord
@@ -24,7 +24,7 @@ from rollback_audit.planning.retry import verdict
 from rollback_audit.planning.schedule import plan_alert_level
 from rollback_audit.records.history import HistoryRow
 from rollback_audit.records.plans import RetryPlanRecord
-from rollback_audit.states import Action, AlertLevel, DeliveryState, MetadataKind, Permission, Source
+from rollback_audit.states import Action, AlertLevel, DeliveryState, MetadataKind, Permission, RepeatCheck, Source
 
 _CHUNK = 2_000
 _COLUMNS = (
@@ -58,6 +58,7 @@ def plan_retry(
     """
     actor.require(Permission.PLAN_RETRY)
     connectors.sync()
+    circuits.let_probe()
     with transaction.atomic():
         plan, line = build_plan(actor=actor, policy=policy, source=source, provider=provider, generated_by=generated_by)
     return read_plan(actor=actor, retry_plan_id=plan.retry_plan_id), line
@@ -94,6 +95,7 @@ def build_plan(
         plan_digest="",
         policy=policy._asdict(),
         policy_digest=policy_digest(policy),
+        connector_revisions=dict(Connector.objects.values_list("name", "revision")),
         source=source,
         provider=provider,
         decision_count=0,
@@ -166,7 +168,7 @@ def _decide_all(plan: RetryPlan, *, policy: RetryPolicy, now: datetime, digest: 
 def _decision_rows(plan: RetryPlan, *, policy: RetryPolicy, now: datetime) -> Iterator[tuple[Any, ...]]:
     """Rows for RetryDecision in the order of delivery keys."""
     facts_of = {
-        row.pk: ConnectorFacts(row.name, row.standing, row.drops_repeats, row.revision)
+        row.pk: ConnectorFacts(row.name, row.standing, row.drops_repeats, row.revision, RepeatCheck(row.repeat_check))
         for row in Connector.objects.all()
     }
     with bulk.streaming_cursor() as cursor:
@@ -204,7 +206,7 @@ def _open_deliveries_query(plan: RetryPlan) -> tuple[str, list[str]]:
     sql = f"""
         SELECT id, connector_id, delivery_id, audit_id, provider, source, event_digest,
                state = '{DeliveryState.SENDING}', attempt_count, failure_count, failure_kind, {moments},
-               failed_status_codes, in_doubt
+               failed_status_codes, in_doubt, receipt IS NOT NULL
         FROM "{Delivery._meta.db_table}"
         WHERE state IN ('{DeliveryState.SENDING}', '{DeliveryState.FAILED}')
     """  # noqa: S608 - names and enumerations
@@ -221,5 +223,7 @@ def _facts(cursor: Any) -> Iterator[tuple[int, int, Any, DeliveryFacts]]:
     while rows := cursor.fetchmany(_CHUNK):
         for row in rows:
             moments = (read(row[11]), read(row[12]), read(row[13]))
-            facts = DeliveryFacts._make((*row[2:7], bool(row[7]), *row[8:11], *moments, row[14], bool(row[15])))
+            facts = DeliveryFacts._make(
+                (*row[2:7], bool(row[7]), *row[8:11], *moments, row[14], bool(row[15]), bool(row[16]))
+            )
             yield row[0], row[1], row[11], facts

@@ -98,6 +98,7 @@ def attempt(row: DeliveryAttempt) -> AttemptRecord:
         status_code=row.status_code,
         retry_after_seconds=row.retry_after_seconds,
         duration_ms=row.duration_ms,
+        already_held=row.already_held,
         run_id=row.result.run.run_id if row.result else None,
         approval_decision_id=row.approval.approval_decision_id if row.approval else None,
     )

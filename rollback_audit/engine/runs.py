@@ -1,5 +1,6 @@
 """Worker runs as records: what a run selected, what came of it, and its receipt."""
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,11 +9,14 @@ from django.db.models import Count, Exists, OuterRef
 from rollback_audit.engine import ledger, plans, present
 from rollback_audit.engine.lines import attempt_entry_id, execution_id
 from rollback_audit.errors import UnknownRecord
-from rollback_audit.models import ApprovalDecision, RetryDecision, WorkerResult, WorkerRun
+from rollback_audit.models import ApprovalDecision, RetryDecision, RunLane, WorkerResult, WorkerRun
+from rollback_audit.planning.waves import wave_ends
 from rollback_audit.records.approvals import ExecutionRecord
 from rollback_audit.records.history import HistoryRow
 from rollback_audit.records.runs import (
     RUN_CONTROLS,
+    ConnectorReceiptRecord,
+    DriftRecord,
     FollowUpActionRecord,
     RetryResultRecord,
     RunSummaryRecord,
@@ -27,6 +31,7 @@ from rollback_audit.states import (
     ResultState,
     RunState,
     SkipReason,
+    StopReason,
 )
 
 _RESULT_RELATIONS = (
@@ -84,12 +89,18 @@ def detailed(run: WorkerRun, *, most: int) -> WorkerRunRecord:
         row.decision
         for row in run.results.select_related("decision__plan", "decision__delivery").order_by("ordinal")[:most]
     ]
-    return _record(run, selected=selected, pending=_pending(run, most=most), plan_decisions=most)
+    pending = _pending(run, most=most)
+    return _record(run, selected=selected, pending=pending, plan_decisions=most, receipt=_receipt(run))
 
 
 def summary(run: WorkerRun) -> WorkerRunRecord:
-    """A run without its decisions: what lists show and the ledger keeps."""
-    return _record(run, selected=[], pending=[], plan_decisions=0)
+    """A run without its decisions and its connectors: what lists show."""
+    return _record(run, selected=[], pending=[], plan_decisions=0, receipt=[])
+
+
+def receipt(run: WorkerRun) -> WorkerRunRecord:
+    """A run without its decisions: what the ledger keeps."""
+    return _record(run, selected=[], pending=[], plan_decisions=0, receipt=_receipt(run))
 
 
 def tally(run: WorkerRun) -> dict[ResultState, int]:
@@ -129,6 +140,42 @@ def _result(row: WorkerResult, lines: dict[str, HistoryRow]) -> RetryResultRecor
         execution_record=ExecutionRecord.from_line(execution_line.record) if execution_line else None,
         execution_metadata=execution_line,
         skipped=SkipReason(row.skipped) if row.skipped else None,
+        drift=[DriftRecord(**found) for found in row.drift or []],
+    )
+
+
+def _receipt(run: WorkerRun) -> list[ConnectorReceiptRecord]:
+    """The run's results counted by connector; what is on the wire counts as remaining."""
+    states: dict[str, Counter[str]] = defaultdict(Counter)
+    reasons: dict[str, Counter[str]] = defaultdict(Counter)
+    grouped = run.results.order_by().values_list("connector__name", "state", "skipped").annotate(Count("pk"))
+    for provider, state, skipped, count in grouped:
+        states[provider][ResultState.REMAINING if state == ResultState.SENDING else state] += count
+        if skipped:
+            reasons[provider][skipped] += count
+    lanes = {lane.connector.name: lane for lane in run.lanes.select_related("connector")}
+    return [
+        _part(provider, states[provider], reasons[provider], lanes.get(provider), run) for provider in sorted(states)
+    ]
+
+
+def _part(
+    provider: str, counts: Counter[str], reasons: Counter[str], lane: RunLane | None, run: WorkerRun
+) -> ConnectorReceiptRecord:
+    selected = counts.total()
+    return ConnectorReceiptRecord(
+        provider=provider,
+        selected_count=selected,
+        delivered_count=counts[ResultState.DELIVERED],
+        failed_count=counts[ResultState.FAILED],
+        skipped_count=counts[ResultState.SKIPPED],
+        unknown_count=counts[ResultState.UNKNOWN],
+        remaining_count=counts[ResultState.REMAINING],
+        skip_reasons=dict(sorted(reasons.items())),
+        wave=lane.wave if lane else None,
+        wave_count=len(wave_ends(selected, run.waves.split(","))) if lane else None,
+        stop_reason=StopReason(lane.stop_reason) if lane and lane.stop_reason else None,
+        stopped_at=lane.stopped_at if lane else None,
     )
 
 
@@ -150,7 +197,12 @@ def _pending(run: WorkerRun, *, most: int) -> list[RetryDecision]:
 
 
 def _record(
-    run: WorkerRun, *, selected: Sequence[RetryDecision], pending: Sequence[RetryDecision], plan_decisions: int
+    run: WorkerRun,
+    *,
+    selected: Sequence[RetryDecision],
+    pending: Sequence[RetryDecision],
+    plan_decisions: int,
+    receipt: list[ConnectorReceiptRecord],
 ) -> WorkerRunRecord:
     chosen = FollowUpApproval.DRY_RUN_NOT_REQUIRED if run.dry_run else FollowUpApproval.APPROVED
     reason = _DRY_REASON if run.dry_run else _LIVE_REASON
@@ -167,6 +219,9 @@ def _record(
         reason=run.reason,
         aborted_by=run.aborted_by or None,
         abort_reason=run.abort_reason or None,
+        paused_by=run.paused_by or None,
+        pause_reason=run.pause_reason or None,
+        paused_at=run.paused_at,
         started_at=run.started_at,
         completed_at=run.completed_at,
         schedule=WindowRecord(
@@ -177,6 +232,7 @@ def _record(
             cadence=run.cadence,
         ),
         summary=_summary(run),
+        receipt=receipt,
         retry_plan=plans.with_decisions(run.retry_plan, most=plan_decisions),
         selected_retries=[present.decision(item) for item in selected],
         follow_up_actions=follow_ups,

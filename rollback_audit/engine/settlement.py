@@ -12,7 +12,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from rollback_audit.delivery.contract import Settlement
-from rollback_audit.engine import bulk, clock, connectors, ledger
+from rollback_audit.engine import bulk, circuits, clock, connectors, ledger
 from rollback_audit.engine.attempts import Claim, RunFacts, line
 from rollback_audit.engine.lines import ExecutionFacts, attempt_entry_id, execution_line
 from rollback_audit.models import Delivery, DeliveryAttempt, EvidenceEntry, WorkerResult
@@ -58,6 +58,8 @@ def write(settlements: Sequence[Settlement[Claim]], *, now: datetime) -> None:
         if item.key.run is not None:
             lines.append(_execution_line(item.key, item.key.run, item, now=now))
     with connection.cursor() as cursor:
+        kept = [(item.key.delivery_pk, item.receipt) for item in settlements if item.receipt is not None]
+        bulk.update(cursor, Delivery, ("receipt",), kept)
         bulk.update_alike(
             cursor,
             Delivery,
@@ -70,13 +72,16 @@ def write(settlements: Sequence[Settlement[Claim]], *, now: datetime) -> None:
         bulk.update(
             cursor,
             DeliveryAttempt,
-            ("state", "settled_at", "outcome", "failure_kind", "status_code", "retry_after_seconds", "duration_ms"),
+            _ATTEMPT_COLUMNS,
             [_attempt_values(item, now=now) for item in settlements],
             keys=("delivery_id", "number"),
         )
         for state, pks in _results_by_state(settlements).items():
             bulk.update_alike(cursor, WorkerResult, "state = %s", [state.value], pks)
         bulk.insert(cursor, EvidenceEntry, ledger.COLUMNS, lines)
+        held = [item for item in settlements if item.already_held]
+        bulk.update_alike(cursor, DeliveryAttempt, "already_held = TRUE", [], _attempt_pks(held))
+    circuits.count(settlements, now=now)
     _hold_refused(settlements, now=now)
 
 
@@ -91,6 +96,15 @@ _DELIVERED = (
     "state = %s, failure_kind = NULL, last_failed_at = NULL, not_before = NULL, blocked_by = NULL, due_at = NULL, "
     "in_doubt = FALSE, "
     "lease_until = NULL, delivered_at = %s"
+)
+_ATTEMPT_COLUMNS = (
+    "state",
+    "settled_at",
+    "outcome",
+    "failure_kind",
+    "status_code",
+    "retry_after_seconds",
+    "duration_ms",
 )
 _FAILED_COLUMNS = (
     "state",
@@ -132,7 +146,9 @@ def _by_fence(settlements: Sequence[Settlement[Claim]]) -> tuple[list[Settlement
 def _failed_values(item: Settlement[Claim], *, now: datetime) -> tuple[Any, ...]:
     claim = item.key
     facts = _facts_after(claim, item, now=now)
-    reason_code, _, due_at = standing(facts, DEFAULT_POLICY, drops_repeats=claim.drops_repeats)
+    reason_code, _, due_at = standing(
+        facts, DEFAULT_POLICY, drops_repeats=claim.drops_repeats, repeat_check=claim.repeat_check
+    )
     return (
         claim.delivery_pk,
         DeliveryState.FAILED.value,
@@ -161,14 +177,28 @@ def _facts_after(claim: Claim, item: Settlement[Claim], *, now: datetime) -> Del
         event_digest=claim.event_digest,
         in_flight=False,
         attempt_count=claim.attempt_number,
-        failure_count=claim.failure_count + 1,
+        failure_count=claim.failure_count + (not _was_told_to_wait(item)),
         failure_kind=item.failure_kind,
         last_attempt_at=claim.started_at,
         last_failed_at=now,
         not_before=None if held_back is None else now + timedelta(seconds=held_back),
         failed_status_codes=",".join(codes),
         in_doubt=claim.in_doubt or item.outcome is Outcome.UNKNOWN,
+        has_receipt=item.receipt is not None or claim.receipt is not None,
     )
+
+
+def _was_told_to_wait(item: Settlement[Claim]) -> bool:
+    """An overloaded receiver that says when to come back has not refused anything: it uses up no attempt."""
+    return item.failure_class is FailureClass.OVERLOAD and item.retry_after_seconds is not None
+
+
+def _attempt_pks(settlements: Sequence[Settlement[Claim]]) -> list[int]:
+    if not settlements:
+        return []
+    number_of = {item.key.delivery_pk: item.key.attempt_number for item in settlements}
+    tries = DeliveryAttempt.objects.filter(delivery_id__in=number_of).values_list("pk", "delivery_id", "number")
+    return [pk for pk, delivery_pk, number in tries if number_of[delivery_pk] == number]
 
 
 def _attempt_values(item: Settlement[Claim], *, now: datetime) -> tuple[Any, ...]:

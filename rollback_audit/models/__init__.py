@@ -16,7 +16,7 @@ from rollback_audit.models.reports import (
     ExecutiveReport,
     RecoveryEscalation,
 )
-from rollback_audit.models.runs import WorkerResult, WorkerRun, WorkerSchedule
+from rollback_audit.models.runs import RunLane, WorkerResult, WorkerRun, WorkerSchedule
 
 __all__ = [
     "Access",
@@ -48,6 +48,7 @@ __all__ = [
     "RetryAcknowledgement",
     "RetryDecision",
     "RetryPlan",
+    "RunLane",
     "WorkerResult",
     "WorkerRun",
     "WorkerSchedule",

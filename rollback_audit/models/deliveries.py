@@ -41,6 +41,9 @@ class Delivery(models.Model):
     not_before = models.DateTimeField(null=True, blank=True, help_text="The receiver's Retry-After, as a moment.")
     blocked_by = models.CharField(max_length=32, choices=choices(ReasonCode), null=True, blank=True)
     due_at = models.DateTimeField(null=True, blank=True)
+    receipt = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="The number by which the receiver can be asked about it."
+    )
     fence = models.PositiveBigIntegerField(default=0)
     lease_until = models.DateTimeField(null=True, blank=True)
     delivered_at = models.DateTimeField(null=True, blank=True)
@@ -65,7 +68,7 @@ class Delivery(models.Model):
                 name="delivery_is_leased_while_sending",
             ),
             models.CheckConstraint(
-                condition=~Q(state=DeliveryState.FAILED.value) | Q(failure_count__gte=1, last_failed_at__isnull=False),
+                condition=~Q(state=DeliveryState.FAILED.value) | Q(last_failed_at__isnull=False),
                 name="delivery_failed_has_a_failure",
             ),
             models.CheckConstraint(
@@ -124,6 +127,9 @@ class DeliveryAttempt(models.Model):
     status_code = models.PositiveSmallIntegerField(null=True, blank=True)
     retry_after_seconds = models.PositiveIntegerField(null=True, blank=True)
     duration_ms = models.PositiveIntegerField(null=True, blank=True)
+    already_held = models.BooleanField(
+        default=False, db_default=False, help_text="The receiver had it from an earlier try."
+    )
 
     class Meta:
         default_permissions = ()

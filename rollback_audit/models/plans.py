@@ -17,6 +17,7 @@ class RetryPlan(models.Model):
     plan_digest = models.CharField(max_length=64)
     policy = models.JSONField()
     policy_digest = models.CharField(max_length=64)
+    connector_revisions = models.JSONField(default=dict, help_text="The revision of each connector it decided on.")
     source = models.CharField(max_length=96, blank=True)
     provider = models.CharField(max_length=63, blank=True)
     decision_count = models.PositiveIntegerField()

@@ -6,7 +6,15 @@ Facts and decisions are named tuples: a plan handles up to a million of them, an
 from datetime import datetime
 from typing import NamedTuple
 
-from rollback_audit.states import Action, ConnectorStanding, DeliveryState, FailureKind, ReasonCode, RunMode
+from rollback_audit.states import (
+    Action,
+    ConnectorStanding,
+    DeliveryState,
+    FailureKind,
+    ReasonCode,
+    RepeatCheck,
+    RunMode,
+)
 
 
 class RetryPolicy(NamedTuple):
@@ -25,12 +33,16 @@ DEFAULT_POLICY = RetryPolicy()
 
 
 class ConnectorFacts(NamedTuple):
-    """A connector as planning sees it. `revision` changes whenever its resolved configuration does."""
+    """A connector as planning sees it. `revision` changes whenever its resolved configuration does.
+
+    `repeat_check` says by what its receiver can be asked whether it already holds an event.
+    """
 
     name: str
     standing: ConnectorStanding
     drops_repeats: bool
     revision: str
+    repeat_check: RepeatCheck = RepeatCheck.NEVER
 
 
 class DeliveryFacts(NamedTuple):
@@ -38,7 +50,8 @@ class DeliveryFacts(NamedTuple):
 
     `attempt_count` counts every attempt, `failure_count` those that failed or whose outcome is unknown; `not_before` is
     the receiver's Retry-After as a moment; `failed_status_codes` is a comma list, oldest first; `in_doubt` says that
-    the outcome of some attempt is unknown, whatever a later one came to.
+    the outcome of some attempt is unknown, whatever a later one came to; `has_receipt` that the receiver once gave a
+    number to ask by.
     """
 
     delivery_id: str
@@ -55,6 +68,7 @@ class DeliveryFacts(NamedTuple):
     not_before: datetime | None
     failed_status_codes: str
     in_doubt: bool = False
+    has_receipt: bool = False
 
 
 class Verdict(NamedTuple):

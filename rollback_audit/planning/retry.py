@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from rollback_audit.planning.facts import ConnectorFacts, DeliveryFacts, RetryPolicy, Standing, Verdict
-from rollback_audit.states import FAILURE_CLASS, Action, ConnectorStanding, FailureClass, ReasonCode
+from rollback_audit.states import FAILURE_CLASS, Action, ConnectorStanding, FailureClass, ReasonCode, RepeatCheck
 
 REASONS: dict[ReasonCode, str] = {
     ReasonCode.IN_FLIGHT: "An attempt is on the wire now.",
@@ -90,7 +90,16 @@ def _held_until(facts: DeliveryFacts, policy: RetryPolicy) -> datetime | None:
     return min(facts.not_before, facts.last_failed_at + _minutes(policy.max_delay_minutes))
 
 
-def standing(facts: DeliveryFacts, policy: RetryPolicy, *, drops_repeats: bool) -> Standing:
+def repeat_is_safe(facts: DeliveryFacts, *, drops_repeats: bool, repeat_check: RepeatCheck) -> bool:
+    """Whether a repeat cannot make a second event: the receiver drops it, or is asked before anything is sent."""
+    if repeat_check is RepeatCheck.BY_RECEIPT:
+        return drops_repeats or facts.has_receipt
+    return drops_repeats or repeat_check is RepeatCheck.BY_KEY
+
+
+def standing(
+    facts: DeliveryFacts, policy: RetryPolicy, *, drops_repeats: bool, repeat_check: RepeatCheck = RepeatCheck.NEVER
+) -> Standing:
     """What the failures alone decide: rows 2, 3 and 5 of the table, or the moment it falls due."""
     minutes = delay_minutes(facts, policy)
     kind = facts.failure_kind
@@ -98,14 +107,17 @@ def standing(facts: DeliveryFacts, policy: RetryPolicy, *, drops_repeats: bool) 
         return Standing(ReasonCode.RECEIVER_REJECTED, minutes, None)
     if facts.failure_count >= policy.max_retry_attempts:
         return Standing(ReasonCode.ATTEMPTS_EXHAUSTED, minutes, None)
-    if (facts.in_doubt or kind in _UNKNOWN) and not drops_repeats and not policy.retry_unknown_outcome:
+    in_doubt = (facts.in_doubt or kind in _UNKNOWN) and not policy.retry_unknown_outcome
+    if in_doubt and not repeat_is_safe(facts, drops_repeats=drops_repeats, repeat_check=repeat_check):
         return Standing(ReasonCode.OUTCOME_UNKNOWN, minutes, None)
     return Standing(None, minutes, _due_at(facts, policy, minutes))
 
 
 def verdict(facts: DeliveryFacts, connector: ConnectorFacts, policy: RetryPolicy, *, now: datetime) -> Verdict:
     """The contract's table, first match wins. `now` equal to the due moment is due."""
-    reason, minutes, due_at = standing(facts, policy, drops_repeats=connector.drops_repeats)
+    reason, minutes, due_at = standing(
+        facts, policy, drops_repeats=connector.drops_repeats, repeat_check=connector.repeat_check
+    )
     if facts.in_flight:
         return Verdict(Action.WAIT, ReasonCode.IN_FLIGHT, minutes, None)
     if reason is ReasonCode.RECEIVER_REJECTED or reason is ReasonCode.ATTEMPTS_EXHAUSTED:

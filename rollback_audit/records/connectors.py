@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from rollback_audit.states import Category, ConnectorStanding, FailureKind, Outcome
+from rollback_audit.states import Category, CircuitState, ConnectorStanding, FailureKind, Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,6 +14,8 @@ class ConnectorRecord:
     standing: ConnectorStanding
     problem: str | None
     held_since: datetime | None
+    circuit: CircuitState
+    circuit_until: datetime | None
     drops_repeats: bool
     revision: str
     updated_at: datetime

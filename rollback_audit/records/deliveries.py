@@ -23,7 +23,10 @@ class DeliveryPlanRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptRecord:
-    """One try on the wire, public-safe. `outcome` is None while it is on the wire."""
+    """One try on the wire, public-safe. `outcome` is None while it is on the wire.
+
+    `already_held` says that the receiver was asked first and had the event from an earlier try: nothing was sent.
+    """
 
     event_id: str
     delivery_id: str
@@ -38,6 +41,7 @@ class AttemptRecord:
     status_code: int | None
     retry_after_seconds: int | None
     duration_ms: int | None
+    already_held: bool
     run_id: str | None
     approval_decision_id: str | None
 

@@ -226,7 +226,7 @@ def test_a_queued_run_is_aborted_with_a_reason(signed_in: SignedIn, plan: RetryP
     client = signed_in("omar", Role.PLATFORM_OWNER)
     assert "reason" in press(client, "abort", run_id, reason="")
     assert "Aborted" in press(client, "abort", run_id, reason="Wrong plan.")
-    assert "nothing left to abort" in press(client, "abort", run_id, reason="Again.")
+    assert "nothing left to stop" in press(client, "abort", run_id, reason="Again.")
     assert WorkerRun.objects.get().state == RunState.ABORTED
 
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from django.conf import LazySettings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 
@@ -15,6 +16,14 @@ from rollback_audit.states import Role
 from tests.receivers import RecordingReceiver
 
 People = Callable[[str, Role], Actor]
+
+
+@pytest.fixture(autouse=True)
+def _whole_runs(settings: LazySettings) -> None:
+    """Runs send all they select at once and stop at nothing; the tests of waves and stop rules say otherwise."""
+    settings.CAVRA_CANARY_WAVES = "rest"
+    settings.CAVRA_STOP_FAILURE_PERCENT = 100
+    settings.CAVRA_STOP_CONSECUTIVE_FAILURES = 10_000
 
 
 @pytest.fixture
@@ -39,13 +48,16 @@ def people(db: None) -> People:
 
 @pytest.fixture
 def configure(tmp_path: Path, settings: object, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Writes the connector file, one webhook for each name given with its port, and makes the rows agree."""
+    """Writes the connector file, one webhook for each name given with its port, and makes the rows agree.
+
+    `limits` go into every entry: pace, concurrency and the circuit's bounds.
+    """
     path = tmp_path / "connectors.json"
     monkeypatch.setenv("TEST_WEBHOOK_SECRET", "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     settings.CAVRA_CONNECTOR_CONFIG = path  # type: ignore[attr-defined]
     monkeypatch.setattr(connectors, "_known", connectors._Known())
 
-    def write(**ports: int) -> None:
+    def write(*, limits: dict[str, float] | None = None, **ports: int) -> None:
         entries = {
             name: {
                 "provider": "webhook",
@@ -54,6 +66,7 @@ def configure(tmp_path: Path, settings: object, monkeypatch: pytest.MonkeyPatch)
                 "allow_networks": ["127.0.0.0/8"],
                 "allow_ports": [port],
                 "allow_plain_http": True,
+                **(limits or {}),
             }
             for name, port in ports.items()
         }

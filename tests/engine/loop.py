@@ -6,17 +6,32 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import transaction
+from django.db.models import F
 
-from rollback_audit.engine import approvals, clock, deliveries, plans, worker
+from rollback_audit.engine import approvals, claims, clock, deliveries, lanes, plans, worker
 from rollback_audit.engine import drain as draining
 from rollback_audit.engine.actors import Actor
 from rollback_audit.engine.approvals import ApprovalAnswer
+from rollback_audit.engine.approvers import standing_approvers
+from rollback_audit.engine.claims import Claimed
+from rollback_audit.engine.lanes import Lane, Turn
 from rollback_audit.engine.packages import AuditFilters
 from rollback_audit.engine.reviews import DecisionKey
 from rollback_audit.engine.runs import RunAnswer
 from rollback_audit.engine.worker import RunRequest
 from rollback_audit.ids import new_id
-from rollback_audit.models import Connector, Delivery, DeliveryAttempt, DeliveryPlan, EvidenceEntry, EvidencePackage
+from rollback_audit.models import (
+    Connector,
+    Delivery,
+    DeliveryAttempt,
+    DeliveryPlan,
+    EvidenceEntry,
+    EvidencePackage,
+    RetryPlan,
+    RunLane,
+    WorkerRun,
+)
 from rollback_audit.planning.facts import DEFAULT_POLICY, RetryPolicy
 from rollback_audit.records.plans import RetryDecisionRecord, RetryPlanRecord
 from rollback_audit.states import (
@@ -44,6 +59,19 @@ def take_turns(monkeypatch: pytest.MonkeyPatch, *, in_flight: int) -> None:
 
 def key_of(decision: RetryDecisionRecord) -> DecisionKey:
     return DecisionKey(decision.delivery_id, decision.audit_id, decision.provider)
+
+
+def claim(run: WorkerRun, plan: RetryPlan, *, limit: int) -> Claimed:
+    """Claim of a run over one connector as a worker does once the canary waves are over."""
+    RunLane.objects.filter(run=run).update(open_until=F("selected_count"))
+    with transaction.atomic():
+        usable = lanes.usable_connectors()
+        claimed = Claimed([], 0)
+        for row in RunLane.objects.filter(run=run):
+            claimed = claims.claim(
+                run, plan, Turn(Lane(row), limit), usable[row.connector_id], approvers=standing_approvers()
+            )
+    return claimed
 
 
 def entries(kind: MetadataKind) -> int:

@@ -7,13 +7,13 @@ from datetime import timedelta
 import pytest
 from django.db import connection, transaction
 
-from rollback_audit.engine import approvals, claims, drain, leases, worker
+from rollback_audit.engine import approvals, drain, leases, worker
 from rollback_audit.engine.sweep import sweep
 from rollback_audit.errors import StateForbids
 from rollback_audit.models import ApprovalDecision, Connector, Delivery, DeliveryAttempt, WorkerResult, WorkerRun
 from rollback_audit.states import ApprovalState, DeliveryState, MetadataKind, RunState
 from tests.engine.conftest import People
-from tests.engine.loop import Loop, entries, failed_rows, take_turns
+from tests.engine.loop import Loop, claim, entries, failed_rows, take_turns
 from tests.engine.threads import at_once, meanwhile
 from tests.receivers import RecordingReceiver, Reply
 
@@ -111,7 +111,7 @@ def test_an_expired_lease_is_reclaimed_by_one_of_many(
     failed_rows(30, webhook)
     started = loop.approved_run()
     run = WorkerRun.objects.select_related("retry_plan").get(run_id=started.run.run_id)
-    claims.claim(run, run.retry_plan, limit=100)
+    claim(run, run.retry_plan, limit=100)
     later(timedelta(minutes=5))
     assert sum(at_once(lambda: leases.reclaim_expired(limit=7), times=6)) <= 30
     while leases.reclaim_expired():
@@ -130,7 +130,7 @@ def test_a_claim_passes_over_what_another_worker_holds(loop: Loop, webhook: Conn
     run = WorkerRun.objects.select_related("retry_plan").get(run_id=started.run.run_id)
     with transaction.atomic():
         held = list(WorkerResult.objects.select_for_update().order_by("ordinal")[:2])
-        (taken,) = at_once(lambda: claims.claim(run, run.retry_plan, limit=3)[0], times=1)
+        (taken,) = at_once(lambda: claim(run, run.retry_plan, limit=3)[0], times=1)
     assert len(taken) == 3
     assert not {row.delivery_id for row in held} & {claim.delivery_pk for claim in taken}
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, models, transaction
 
-from rollback_audit.engine import claims, clock
+from rollback_audit.engine import clock
 from rollback_audit.models import (
     ApprovalDecision,
     Connector,
@@ -20,7 +20,7 @@ from rollback_audit.models import (
     WorkerSchedule,
 )
 from tests.engine.conftest import People
-from tests.engine.loop import Loop, failed_rows
+from tests.engine.loop import Loop, claim, failed_rows
 from tests.receivers import RecordingReceiver
 
 pytestmark = pytest.mark.django_db
@@ -38,7 +38,7 @@ def sent(loop: Loop, receiver: RecordingReceiver, configure: Callable[..., None]
     failed_rows(1, Connector.objects.get())
     started = loop.approved_run()
     run = WorkerRun.objects.select_related("retry_plan").get(run_id=started.run.run_id)
-    claims.claim(run, run.retry_plan, limit=1)
+    claim(run, run.retry_plan, limit=1)
     return run
 
 

@@ -293,6 +293,7 @@ def _open_delivery(
     )
     stored: dict[str, Any] = facts._asdict()
     stored.pop("in_flight")
+    stored.pop("has_receipt")
     return Delivery(
         **stored,
         plan=plan,

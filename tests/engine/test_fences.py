@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rollback_audit.delivery.contract import Settlement
-from rollback_audit.engine import attempts, claims, clock, deliveries, dispatch, drain, leases, ledger, settlement
+from rollback_audit.engine import attempts, clock, deliveries, dispatch, drain, leases, ledger, settlement
 from rollback_audit.engine.attempts import Claim
 from rollback_audit.engine.packages import AuditFilters
 from rollback_audit.engine.sweep import sweep, undriven
@@ -31,7 +31,7 @@ from rollback_audit.states import (
     RunState,
 )
 from tests.engine.conftest import People
-from tests.engine.loop import Loop, entries, failed_rows
+from tests.engine.loop import Loop, claim, entries, failed_rows
 from tests.receivers import RecordingReceiver, Reply
 
 pytestmark = pytest.mark.django_db
@@ -75,7 +75,7 @@ def claimed_by_a_worker(loop: Loop) -> tuple[str, list[Claim]]:
     started = loop.approved_run()
     run, plan = rows_of(started.run.run_id)
     drain._begin(run)
-    claimed, skipped = claims.claim(run, plan, limit=100)
+    claimed, skipped = claim(run, plan, limit=100)
     assert not skipped
     return started.run.run_id, claimed
 
@@ -120,11 +120,11 @@ def test_what_is_claimed_is_not_claimed_again(loop: Loop, webhook: Connector) ->
     failed_rows(5, webhook)
     started = loop.approved_run()
     run, plan = rows_of(started.run.run_id)
-    first, _ = claims.claim(run, plan, limit=3)
-    second, _ = claims.claim(run, plan, limit=3)
+    first, _ = claim(run, plan, limit=3)
+    second, _ = claim(run, plan, limit=3)
     assert (len(first), len(second)) == (3, 2)
     assert not {claim.delivery_pk for claim in first} & {claim.delivery_pk for claim in second}
-    assert claims.claim(run, plan, limit=3) == ([], 0)
+    assert claim(run, plan, limit=3) == ([], 0)
 
 
 def test_a_claim_leases_at_least_three_deadlines(loop: Loop, webhook: Connector) -> None:
@@ -133,7 +133,7 @@ def test_a_claim_leases_at_least_three_deadlines(loop: Loop, webhook: Connector)
     failed_rows(1, webhook)
     started = loop.approved_run(timeout_seconds=60.0)
     before = clock.now()
-    claims.claim(*rows_of(started.run.run_id), limit=1)
+    claim(*rows_of(started.run.run_id), limit=1)
     lease = Delivery.objects.get().lease_until
     assert lease is not None
     assert before + timedelta(seconds=180) <= lease <= clock.now() + timedelta(seconds=180)
@@ -147,15 +147,17 @@ def test_a_holder_frozen_before_it_sends_sends_nothing(
 ) -> None:
     failed_rows(3, webhook)
     started = loop.approved_run()
-    claim = claims.claim
+    send_of = attempts.send_of
+    claimed: list[Claim] = []
 
-    def claim_and_freeze(*arguments: Any, **options: Any) -> Any:
-        claimed = claim(*arguments, **options)
-        freeze(LONG)
-        leases.reclaim_expired()
-        return claimed
+    def freeze_and_send(claim: Claim, *arguments: Any, **options: Any) -> Any:
+        if not claimed:
+            freeze(LONG)
+            leases.reclaim_expired()
+        claimed.append(claim)
+        return send_of(claim, *arguments, **options)
 
-    monkeypatch.setattr(claims, "claim", claim_and_freeze)
+    monkeypatch.setattr(attempts, "send_of", freeze_and_send)
     drain.drain(started.run.run_id)
     assert not receiver.arrivals
     assert set(Delivery.objects.values_list("state", "failure_kind")) == {("failed", "worker_lost")}
@@ -332,7 +334,7 @@ def test_the_sweep_finishes_a_run_whose_worker_died(
     started = loop.approved_run()
     run, plan = rows_of(started.run.run_id)
     drain._begin(run)
-    claims.claim(run, plan, limit=2)
+    claim(run, plan, limit=2)
     assert undriven() == []
     freeze(LONG)
     assert undriven() == [run.run_id]

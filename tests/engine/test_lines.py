@@ -64,6 +64,7 @@ def attempts(draw: st.DrawFn) -> AttemptFacts:
         status_code=draw(st.none() | st.integers(100, 599)) if outcome else None,
         retry_after_seconds=draw(st.none() | st.integers(0, 10**9)) if failed else None,
         duration_ms=draw(st.integers(0, 60_000)) if outcome else None,
+        already_held=draw(st.booleans()),
         run_id=draw(st.none() | ids("gordackworker")),
         approval_decision_id=draw(st.none() | ids("gordackapprove")),
     )

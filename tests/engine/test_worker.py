@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 
-from rollback_audit.engine import claims, clock, drain, ledger, plans, worker
+from rollback_audit.engine import clock, drain, ledger, plans, worker
 from rollback_audit.engine.actors import Actor
 from rollback_audit.engine.runs import RunAnswer
 from rollback_audit.engine.worker import RunRequest
@@ -37,7 +37,7 @@ from rollback_audit.states import (
     SkipReason,
 )
 from tests.engine.conftest import People
-from tests.engine.loop import AT_ONCE, Loop, entries, failed_rows, key_of, take_turns
+from tests.engine.loop import AT_ONCE, Loop, claim, entries, failed_rows, key_of, take_turns
 from tests.engine.threads import meanwhile
 from tests.receivers import Arrival, RecordingReceiver, Reply
 
@@ -393,7 +393,7 @@ def test_a_delivery_that_another_run_is_sending_is_left_to_it(
     loop.approve(plan)
     first, second = loop.start(plan), loop.start(plan)
     run = WorkerRun.objects.select_related("retry_plan").get(run_id=first.run.run_id)
-    claimed, _ = claims.claim(run, run.retry_plan, limit=10)
+    claimed, _ = claim(run, run.retry_plan, limit=10)
     assert len(claimed) == 1
     assert skipped_because(loop, second, receiver) is SkipReason.IN_FLIGHT
 

@@ -17,8 +17,9 @@ from rollback_audit.api.serializers.records import shows
 from rollback_audit.api.serializers.runs import AbortSerializer, WorkerRunCreateSerializer, request_of
 from rollback_audit.api.viewsets.base import EvidenceViewSet, answered
 from rollback_audit.engine import queries, runs, worker
+from rollback_audit.engine.receipts import FINISHED
 from rollback_audit.engine.runs import RunAnswer
-from rollback_audit.engine.worker import FINISHED, RunRequest
+from rollback_audit.engine.worker import RunRequest
 from rollback_audit.models import WorkerResult, WorkerRun
 from rollback_audit.records.runs import RetryResultRecord, WorkerRunRecord
 from rollback_audit.states import SCHEMA_PREFIX, Permission

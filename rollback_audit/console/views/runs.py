@@ -11,6 +11,7 @@ from rollback_audit.console.forms import ReasonForm
 from rollback_audit.engine import plans as plan_verbs
 from rollback_audit.engine import worker
 from rollback_audit.engine.actors import Actor
+from rollback_audit.engine.receipts import FINISHED
 
 SHOWN = 100
 
@@ -27,7 +28,7 @@ def run(request: HttpRequest, actor: Actor, run_id: str) -> HttpResponse:
         "console/run.html",
         run=answer.run,
         results=answer.retry_results,
-        finished=answer.run.state in worker.FINISHED,
+        finished=answer.run.state in FINISHED,
         done=summary.selected_retry_count - summary.remaining_count,
         plan=plan,
         steps=flow.steps(figures.plan_progress(plan)),

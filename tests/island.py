@@ -97,10 +97,11 @@ def _settle_in() -> None:
     subprocess.check_call([_IP, "link", "set", "lo", "up"])
     subprocess.check_call([_IP, "route", "add", "local", "0.0.0.0/0", "dev", "lo"])
     subprocess.check_call([_IP, "-6", "route", "add", "local", "::/0", "dev", "lo"])
-    folder = Path(tempfile.mkdtemp(prefix="cavra-island-"))
-    for name, text in _FILES.items():
-        (folder / name).write_text(text)
-        subprocess.check_call(["mount", "--bind", folder / name, Path("/etc", name).resolve()])
+    with tempfile.TemporaryDirectory(prefix="cavra-island-") as folder:  # a mount outlives its file's name
+        for name, text in _FILES.items():
+            source = Path(folder, name)
+            source.write_text(text)
+            subprocess.check_call(["mount", "--bind", source, Path("/etc", name).resolve()])
 
 
 def main(function: str) -> None:

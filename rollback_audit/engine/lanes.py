@@ -19,6 +19,7 @@ from rollback_audit.engine import bulk, clock, connectors
 from rollback_audit.engine.attempts import Claim
 from rollback_audit.models import Connector, Delivery, RunLane, WorkerResult, WorkerRun
 from rollback_audit.models.runs import UNSETTLED
+from rollback_audit.planning.circuit import OUR_FAULTS
 from rollback_audit.planning.lanes import allowed_now, paced, share_out
 from rollback_audit.planning.waves import NO_RESULTS, StopRule, Tally, wave_ends, why_stop
 from rollback_audit.states import CircuitState, DeliveryState, Outcome, ResultState, StopReason
@@ -128,10 +129,12 @@ class Lanes:
     def settled(self, settlements: Sequence[Settlement[Claim]]) -> list[Lane]:
         """Count this worker's answers. Inside the transaction that settles them; returns the lanes that stop here."""
         stopped = []
-        for connector_pk, confirmed in _by_connector(settlements).items():
+        for connector_pk, answers in _by_connector(settlements).items():
             lane = self._lanes[connector_pk]
-            lane.in_flight -= len(confirmed)
-            lane.tally = lane.tally.plus(confirmed)
+            lane.in_flight -= len(answers)
+            # A worker that was lost or late says nothing of the receiver.
+            told = [item.outcome is Outcome.CONFIRMED for item in answers if item.failure_kind not in OUR_FAULTS]
+            lane.tally = lane.tally.plus(told)
             reason = why_stop(lane.tally, self._rule, wave_is_over=False)
             if reason is not None and self._stop(lane, reason):
                 stopped.append(lane)
@@ -219,16 +222,21 @@ def _may_look(lane: Lane, now: float) -> bool:
     return not lane.is_over and not lane.is_dry and now >= lane.look_at
 
 
-def _by_connector(settlements: Sequence[Settlement[Claim]]) -> dict[int, list[bool]]:
-    found: dict[int, list[bool]] = {}
+def _by_connector(settlements: Sequence[Settlement[Claim]]) -> dict[int, list[Settlement[Claim]]]:
+    found: dict[int, list[Settlement[Claim]]] = {}
     for item in settlements:
-        found.setdefault(item.key.connector_pk, []).append(item.outcome is Outcome.CONFIRMED)
+        found.setdefault(item.key.connector_pk, []).append(item)
     return found
 
 
 def _tally(wave: QuerySet[WorkerResult]) -> Tally:
-    states = wave.exclude(state=ResultState.SKIPPED).order_by("lane_ordinal").values_list("state", flat=True)
-    return NO_RESULTS.plus([state == ResultState.DELIVERED for state in states])
+    sent = wave.exclude(state=ResultState.SKIPPED).order_by("lane_ordinal")
+    told = [
+        state == ResultState.DELIVERED
+        for state, failure_kind in sent.values_list("state", "attempt__failure_kind")
+        if failure_kind not in OUR_FAULTS
+    ]
+    return NO_RESULTS.plus(told)
 
 
 def _allowance(usable: Usable, *, now: datetime) -> int:

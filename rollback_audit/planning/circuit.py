@@ -27,13 +27,13 @@ class CircuitFacts(NamedTuple):
 CLOSED = CircuitFacts()
 
 # Our own faults say nothing of the receiver; what it refuses for good or holds has rules of its own.
-_OURS = frozenset({FailureKind.CONNECTOR_UNAVAILABLE, FailureKind.LEASE_LOST, FailureKind.WORKER_LOST})
+OUR_FAULTS = frozenset({FailureKind.CONNECTOR_UNAVAILABLE, FailureKind.LEASE_LOST, FailureKind.WORKER_LOST})
 _COUNTED = frozenset({FailureClass.RETRYABLE, FailureClass.OVERLOAD, FailureClass.UNKNOWN})
 
 
 def counts(kind: FailureKind) -> bool:
     """Whether a failure of this kind tells of a receiver in trouble."""
-    return kind not in _OURS and FAILURE_CLASS[kind] in _COUNTED
+    return kind not in OUR_FAULTS and FAILURE_CLASS[kind] in _COUNTED
 
 
 def after(

@@ -7,12 +7,12 @@ from datetime import timedelta
 import pytest
 from django.conf import LazySettings
 
-from rollback_audit.engine import connectors, deliveries, drain, plans, worker
+from rollback_audit.engine import connectors, deliveries, drain, leases, plans, worker
 from rollback_audit.engine.packages import AuditFilters
 from rollback_audit.engine.runs import RunAnswer
 from rollback_audit.engine.sweep import undriven
 from rollback_audit.errors import StateForbids
-from rollback_audit.models import ApprovalDecision, Connector, Delivery, EvidenceEntry, RunLane
+from rollback_audit.models import ApprovalDecision, Connector, Delivery, EvidenceEntry, RetryPlan, RunLane, WorkerRun
 from rollback_audit.planning.facts import DEFAULT_POLICY
 from rollback_audit.records.runs import ConnectorReceiptRecord
 from rollback_audit.states import (
@@ -27,7 +27,7 @@ from rollback_audit.states import (
     StopReason,
 )
 from tests.engine.conftest import People
-from tests.engine.loop import Loop, entries, failed_rows, take_turns
+from tests.engine.loop import Loop, claim, entries, failed_rows, take_turns
 from tests.engine.threads import at_once
 from tests.receivers import Arrival, RecordingReceiver, Reply
 
@@ -132,6 +132,22 @@ def test_the_rest_stops_at_failures_in_a_row(loop: Loop, configure: Configure, r
     part = part_of(finished, "siem")
     assert (part.delivered_count, part.failed_count, part.skipped_count) == (20, 5, 15)
     assert part.stop_reason == StopReason.CONSECUTIVE_FAILURES
+
+
+@pytest.mark.usefixtures("canary")
+def test_a_lost_worker_is_no_word_of_the_receiver(
+    loop: Loop, configure: Configure, receiver: RecordingReceiver, later: Later
+) -> None:
+    configure(siem=receiver.port)
+    failed_rows(30, Connector.objects.get())
+    started = loop.approved_run()
+    claim(WorkerRun.objects.get(), RetryPlan.objects.get(), limit=11)
+    RunLane.objects.update(open_until=11, wave=2, wave_from=2)
+    later(timedelta(hours=1))
+    assert leases.reclaim_expired() == 11
+    finished = loop.drained(started)
+    part = part_of(finished, "siem")
+    assert (part.unknown_count, part.delivered_count, part.stop_reason) == (11, 19, None)
 
 
 @pytest.mark.django_db(transaction=True)

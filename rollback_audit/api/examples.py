@@ -26,6 +26,15 @@ RETRY_PLAN = [
         },
     ),
 ]
+BACK_TEST = [
+    _request(
+        "Ask sooner and more often",
+        {
+            "since": "2026-01-01T00:00:00+00:00",
+            "retry_policy": {"max_retry_attempts": 6, "retry_delay_minutes": 5},
+        },
+    ),
+]
 RETRY_ACKNOWLEDGEMENT = [
     _request("Accept", {**_KEY, "acknowledgement_state": "accepted", "external_ref": "CHG-1042"}),
 ]

@@ -17,7 +17,12 @@ from rollback_audit.api.viewsets.health import (
     WorkerHealthAlerts,
 )
 from rollback_audit.api.viewsets.history import DrillDashboard, History, WorkerDashboard
-from rollback_audit.api.viewsets.plans import RetryAcknowledgements, RetryPlanDecisions, RetryPlans
+from rollback_audit.api.viewsets.plans import (
+    RetryAcknowledgements,
+    RetryPlanDecisions,
+    RetryPlans,
+    RetryPolicyBackTests,
+)
 from rollback_audit.api.viewsets.recoveries import Recoveries, RecoveryClosures, RecoveryPlaybooks, RetryRecoveryReport
 from rollback_audit.api.viewsets.reports import (
     EscalationAcknowledgements,
@@ -63,6 +68,7 @@ _VIEWS: list[tuple[str, Callable[..., Any], str]] = [
     (f"{A}/retry-plans/<record:retry_plan_id>", RetryPlans.as_view(_RETRIEVE), "retry-plan"),
     (f"{A}/retry-plans/<record:retry_plan_id>/decisions", RetryPlanDecisions.as_view(_LIST), "retry-plan-decisions"),
     (f"{A}/worker-runs/<record:run_id>", WorkerRuns.as_view(_RETRIEVE), "worker-run"),
+    (f"{A}/retry-policy-back-test", RetryPolicyBackTests.as_view(_CREATE), "retry-policy-back-test"),
     (f"{A}/worker-runs/<record:run_id>/results", WorkerRunResults.as_view(_LIST), "worker-run-results"),
     (f"{A}/worker-runs/<record:run_id>/abort", WorkerRuns.as_view({"post": "abort"}), "worker-run-abort"),
     # Governance.

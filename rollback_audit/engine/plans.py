@@ -88,7 +88,7 @@ def build_plan(
     *, actor: Actor, policy: RetryPolicy, source: str, provider: str, generated_by: str
 ) -> tuple[RetryPlan, HistoryRow]:
     """Decide, store and record a plan inside the caller's transaction."""
-    _check_filters(source=source, provider=provider)
+    check_filters(source=source, provider=provider)
     now = clock.now()
     plan = RetryPlan.objects.create(
         retry_plan_id=new_id("gordackretry"),
@@ -128,7 +128,8 @@ def build_plan(
     return plan, line
 
 
-def _check_filters(*, source: str, provider: str) -> None:
+def check_filters(*, source: str, provider: str) -> None:
+    """Whether there is such a source and such a connector, where one is named. Raises InvalidInput."""
     if source and source not in set(Source):
         raise InvalidInput({"source": ["Unknown source."]})
     if provider and not Connector.objects.filter(name=provider).exists():

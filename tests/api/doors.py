@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rollback_audit.states import Permission
@@ -67,6 +68,14 @@ def _new_schedule(world: World) -> dict[str, Any]:
 
 READS = [
     Door("GET", f"{ROOT}/openapi.json"),
+# Once, so that a request can be repeated word for word.
+_YESTERDAY = (datetime.now(UTC) - timedelta(days=1)).isoformat()
+
+
+def _reason(world: World) -> dict[str, Any]:
+    return {"reason": "A test."}
+
+
     Door("GET", f"{A}/worker-runs"),
     Door("GET", f"{A}/worker-runs/{{run_id}}"),
     Door("GET", f"{A}/worker-runs/{{run_id}}/results"),
@@ -104,6 +113,7 @@ POSTS = [
     Door("POST", f"{A}/retry-plan", Permission.PLAN_RETRY),
     Door("POST", f"{A}/worker-run", Permission.RUN_DRY),
     Door(
+    Door("POST", f"{A}/retry-policy-back-test", Permission.PLAN_RETRY, lambda world: {"since": _YESTERDAY}),
         "POST",
         f"{A}/retry-plans/{{retry_plan_id}}/acknowledgements",
         Permission.REVIEW_RETRY,

@@ -65,6 +65,15 @@ class RetryPlanCreateSerializer(Body):
     retry_policy = RetryPolicySerializer(required=False, allow_null=True)
 
 
+class BackTestSerializer(Body):
+    """What to replay, and under which policy; without one, under the default policy itself."""
+
+    since = Moment(help_text="Deliveries that first failed from then on; within the last 90 days.")
+    source = optional(96, help_text="Only deliveries of this source; all by default.")  # type: ignore[assignment]
+    provider = optional(63, help_text="Only deliveries to this connector; all by default.")
+    retry_policy = RetryPolicySerializer(required=False, allow_null=True)
+
+
 class RetryAcknowledgementCreateSerializer(Body):
     """A review of one decision of the plan."""
 

@@ -9,9 +9,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from rollback_audit.api import examples, links, samples
-from rollback_audit.api.answers import RetryAcknowledgementAnswer, RetryPlanAnswer
+from rollback_audit.api.answers import BackTestAnswer, RetryAcknowledgementAnswer, RetryPlanAnswer
 from rollback_audit.api.filters import DecisionFilters, PlanFilters
 from rollback_audit.api.serializers.plans import (
+    BackTestSerializer,
     RetryAcknowledgementCreateSerializer,
     RetryPlanCreateSerializer,
     policy_of,
@@ -90,6 +91,30 @@ class RetryPlanDecisions(EvidenceViewSet):
     def list(self, request: Request, retry_plan_id: str) -> Response:
         plans.read_plan(actor=self.actor, retry_plan_id=retry_plan_id, most=0)
         return self.page(present.decision)
+
+
+class RetryPolicyBackTests(EvidenceViewSet):
+    needs: ClassVar[Mapping[str, Permission]] = {"create": Permission.PLAN_RETRY}
+
+    @extend_schema(
+        summary="Replay past failures through another retry policy. Writes nothing",
+        request=BackTestSerializer,
+        responses={200: shows(BackTestAnswer)},
+        examples=examples.BACK_TEST,
+    )
+    def create(self, request: Request) -> Response:
+        body = self.read(BackTestSerializer)
+        return self.once(lambda: self._back_test(body))
+
+    def _back_test(self, body: Mapping[str, Any]) -> Response:
+        record = backtests.back_test(
+            actor=self.actor,
+            policy=policy_of(body),
+            since=body["since"],
+            source=body["source"],
+            provider=body["provider"],
+        )
+        return answered(BackTestAnswer(back_test=record, metadata=None, actor=self.signed_in))
 
 
 class RetryAcknowledgements(EvidenceViewSet):

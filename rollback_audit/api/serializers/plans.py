@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from rest_framework.exceptions import ValidationError
 
 from rollback_audit.api.serializers.body import Body
-from rollback_audit.api.serializers.fields import Number, Switch, Text, Whole, Word, optional
+from rollback_audit.api.serializers.fields import Moment, Number, Switch, Text, Whole, Word, optional
 from rollback_audit.planning.facts import DEFAULT_POLICY, RetryPolicy
 from rollback_audit.states import RetryAcknowledgementState
 

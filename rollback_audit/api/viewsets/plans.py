@@ -1,4 +1,4 @@
-"""Retry plans: make one, look at them and their decisions, review a decision."""
+"""Retry plans: make one, look at them and their decisions, review a decision, try another policy on what has failed."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -19,7 +19,7 @@ from rollback_audit.api.serializers.plans import (
 )
 from rollback_audit.api.serializers.records import shows
 from rollback_audit.api.viewsets.base import EvidenceViewSet, answered
-from rollback_audit.engine import plans, present, queries, reviews
+from rollback_audit.engine import backtests, plans, present, queries, reviews
 from rollback_audit.engine.reviews import DecisionKey
 from rollback_audit.models import RetryDecision, RetryPlan
 from rollback_audit.records.plans import RetryDecisionRecord, RetryPlanRecord

@@ -163,6 +163,21 @@ class WorkerRunAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectorAnswer:
+    connector: ConnectorRecord
+    actor: ActorRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectorTestAnswer:
+    """What became of a test event; `success` says whether the receiver confirmed it."""
+
+    test: ConnectorTestRecord
+    success: bool
+    actor: ActorRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DrillScheduleAnswer:
     schedule: DrillScheduleRecord
     metadata: HistoryRow

@@ -51,7 +51,11 @@ WORKER_RUN = [
         },
     ),
 ]
+PAUSE = [_request("Wait", {"reason": "The receiver's owner asked us to wait."})]
+RESUME = [_request("Go on", {"reason": "The receiver's owner says go on."})]
 ABORT = [_request("Stop", {"reason": "The receiver fails again."})]
+CONNECTOR_TEST = [_request("One harmless event", {}), _request("With patience", {"timeout_seconds": 30})]
+CONNECTOR_RELEASE = [_request("End the hold", {"reason": "The credential was replaced, INC-7."})]
 APPROVAL_PLAN = [
     _request("The newest plan", {}),
     _request(

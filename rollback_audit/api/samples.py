@@ -1,10 +1,12 @@
 """Examples of answers, made of the records themselves so that they cannot drift from them."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample
 
+from rollback_audit.api.answers import ActorRecord, WorkerRunAnswer
 from rollback_audit.engine.ledger import jsonable
 from rollback_audit.planning.retry import REASONS
 from rollback_audit.records.deliveries import DeliveryRecord
@@ -12,6 +14,7 @@ from rollback_audit.records.history import HistoryRow
 from rollback_audit.records.plans import PLAN_CONTROLS, RetryDecisionRecord, RetryPlanRecord
 from rollback_audit.records.runs import (
     RUN_CONTROLS,
+    ConnectorReceiptRecord,
     RunSummaryRecord,
     WindowRecord,
     WorkerDashboardRecord,
@@ -25,7 +28,9 @@ from rollback_audit.states import (
     MetadataKind,
     ReasonCode,
     RunState,
+    SkipReason,
     Source,
+    StopReason,
 )
 
 _FAILED_AT = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
@@ -120,6 +125,41 @@ _RUN = WorkerRunRecord(
     follow_up_actions=[],
     controls=list(RUN_CONTROLS),
 )
+_STOPPED_RUN = replace(
+    _RUN,
+    state=RunState.ABORTED,
+    dry_run=False,
+    generated_by="platform_owner",
+    reason="The receiver is back, CHG-1042.",
+    aborted_by="system",
+    abort_reason="Every connector's part was stopped by its rule; the receipt says why.",
+    summary=replace(
+        _RUN.summary,
+        retryable_count=12,
+        selected_retry_count=12,
+        follow_up_action_count=12,
+        delivered_count=1,
+        failed_count=5,
+        skipped_count=6,
+    ),
+    receipt=[
+        ConnectorReceiptRecord(
+            provider="splunk",
+            selected_count=12,
+            delivered_count=1,
+            failed_count=5,
+            skipped_count=6,
+            unknown_count=0,
+            remaining_count=0,
+            skip_reasons={SkipReason.RUN_ABORTED: 6},
+            wave=2,
+            wave_count=3,
+            stop_reason=StopReason.CONSECUTIVE_FAILURES,
+            stopped_at=_NOW,
+        )
+    ],
+    retry_plan=replace(_PLAN, decision_count=12, retryable_count=12),
+)
 _DASHBOARD = WorkerDashboardRecord(
     generated_at=_NOW,
     run_count=1,
@@ -187,4 +227,22 @@ DELIVERIES = _answer("Failed once", _DELIVERY)
 HISTORY = _answer("An attempt that failed", _LINE)
 PLAN = _answer("One delivery is due", _PLAN)
 PLANS = _answer("A plan", _PLAN)
+RUN = _answer(
+    "A live run that its stop rule ended",
+    WorkerRunAnswer(
+        run=_STOPPED_RUN,
+        metadata=HistoryRow(
+            session_id=_STOPPED_RUN.run_id,
+            created_at=_NOW,
+            signer="system",
+            metadata_kind=MetadataKind.WORKER_RUN,
+            decision_count=12,
+            blocked_count=6,
+            record={"run_id": _STOPPED_RUN.run_id, "state": "aborted"},
+        ),
+        retry_metadata=None,
+        retry_results=[],
+        actor=ActorRecord(actor="platform_owner", subject="user:1", groups=["platform_owner"]),
+    ),
+)
 RUNS = _answer("A dry run", _RUN)

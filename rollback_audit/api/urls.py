@@ -8,7 +8,8 @@ from django.urls import URLPattern, path, re_path, register_converter
 from rollback_audit.api.description import Description
 from rollback_audit.api.errors import not_found
 from rollback_audit.api.viewsets.approvals import ApprovalDecisions, ApprovalPlanEntries, ApprovalPlans
-from rollback_audit.api.viewsets.deliveries import AuditDeliveries, AuditPackages, Connectors, Deliveries
+from rollback_audit.api.viewsets.connectors import Connectors
+from rollback_audit.api.viewsets.deliveries import AuditDeliveries, AuditPackages, Deliveries
 from rollback_audit.api.viewsets.drills import DrillAcknowledgements, DrillNotifications, DrillRoutes, DrillSchedules
 from rollback_audit.api.viewsets.health import (
     WorkerHealth,
@@ -67,9 +68,11 @@ _VIEWS: list[tuple[str, Callable[..., Any], str]] = [
     (f"{A}/retry-plans", RetryPlans.as_view(_LIST), "retry-plans"),
     (f"{A}/retry-plans/<record:retry_plan_id>", RetryPlans.as_view(_RETRIEVE), "retry-plan"),
     (f"{A}/retry-plans/<record:retry_plan_id>/decisions", RetryPlanDecisions.as_view(_LIST), "retry-plan-decisions"),
-    (f"{A}/worker-runs/<record:run_id>", WorkerRuns.as_view(_RETRIEVE), "worker-run"),
     (f"{A}/retry-policy-back-test", RetryPolicyBackTests.as_view(_CREATE), "retry-policy-back-test"),
+    (f"{A}/worker-runs/<record:run_id>", WorkerRuns.as_view(_RETRIEVE), "worker-run"),
     (f"{A}/worker-runs/<record:run_id>/results", WorkerRunResults.as_view(_LIST), "worker-run-results"),
+    (f"{A}/worker-runs/<record:run_id>/pause", WorkerRuns.as_view({"post": "pause"}), "worker-run-pause"),
+    (f"{A}/worker-runs/<record:run_id>/resume", WorkerRuns.as_view({"post": "resume"}), "worker-run-resume"),
     (f"{A}/worker-runs/<record:run_id>/abort", WorkerRuns.as_view({"post": "abort"}), "worker-run-abort"),
     # Governance.
     (
@@ -151,6 +154,8 @@ _VIEWS: list[tuple[str, Callable[..., Any], str]] = [
     (f"{A}/deliveries", Deliveries.as_view(_LIST), "deliveries"),
     (f"{A}/deliveries/<record:delivery_id>", Deliveries.as_view(_RETRIEVE), "delivery"),
     (f"{A}/connectors", Connectors.as_view(_LIST), "connectors"),
+    (f"{A}/connectors/<record:name>/test", Connectors.as_view({"post": "test"}), "connector-test"),
+    (f"{A}/connectors/<record:name>/release", Connectors.as_view({"post": "release"}), "connector-release"),
     # What feeds them.
     (f"{B}/schedules", DrillSchedules.as_view(_LIST | _CREATE), "drill-schedules"),
     (

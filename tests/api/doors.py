@@ -30,6 +30,8 @@ class World:
     audit_id: str
     alert_id: str
     receiver: RecordingReceiver
+    # The connector's.
+    name: str = "webhook"
 
     @property
     def key(self) -> dict[str, str]:
@@ -66,8 +68,6 @@ def _new_schedule(world: World) -> dict[str, Any]:
     }
 
 
-READS = [
-    Door("GET", f"{ROOT}/openapi.json"),
 # Once, so that a request can be repeated word for word.
 _YESTERDAY = (datetime.now(UTC) - timedelta(days=1)).isoformat()
 
@@ -76,6 +76,8 @@ def _reason(world: World) -> dict[str, Any]:
     return {"reason": "A test."}
 
 
+READS = [
+    Door("GET", f"{ROOT}/openapi.json"),
     Door("GET", f"{A}/worker-runs"),
     Door("GET", f"{A}/worker-runs/{{run_id}}"),
     Door("GET", f"{A}/worker-runs/{{run_id}}/results"),
@@ -111,9 +113,9 @@ def _reason(world: World) -> dict[str, Any]:
 ]
 POSTS = [
     Door("POST", f"{A}/retry-plan", Permission.PLAN_RETRY),
+    Door("POST", f"{A}/retry-policy-back-test", Permission.PLAN_RETRY, lambda world: {"since": _YESTERDAY}),
     Door("POST", f"{A}/worker-run", Permission.RUN_DRY),
     Door(
-    Door("POST", f"{A}/retry-policy-back-test", Permission.PLAN_RETRY, lambda world: {"since": _YESTERDAY}),
         "POST",
         f"{A}/retry-plans/{{retry_plan_id}}/acknowledgements",
         Permission.REVIEW_RETRY,
@@ -136,6 +138,8 @@ POSTS = [
     Door("POST", f"{A}/recovery-escalation-plan", Permission.OPEN_RECOVERY),
     Door("POST", f"{A}/recovery-escalations/{{escalation_id}}/acknowledgements", Permission.ACKNOWLEDGE_ALERT),
     Door("POST", f"{A}/recovery-executive-report/schedule-run", Permission.OPEN_RECOVERY),
+    Door("POST", f"{A}/connectors/{{name}}/test", Permission.EDIT_CONNECTORS),
+    Door("POST", f"{A}/connectors/{{name}}/release", Permission.EDIT_CONNECTORS, _reason),
     Door("POST", A, Permission.DELIVER_EVIDENCE),
     Door("POST", f"{B}/schedules", Permission.EDIT_SCHEDULES, _new_schedule, 201),
     Door("POST", f"{B}/deliver", Permission.DELIVER_EVIDENCE),
@@ -156,10 +160,11 @@ POSTS = [
     Door("POST", f"{A}/worker-health-alerts/{{alert_id}}/acknowledgements", Permission.ACKNOWLEDGE_ALERT),
 ]
 PATCH = Door("PATCH", f"{B}/schedules/{{schedule_id}}", Permission.EDIT_SCHEDULES, lambda world: {"interval_days": 7})
-# Works only on a live run that has not finished; see `live_run`.
-ABORT = Door(
-    "POST", f"{A}/worker-runs/{{run_id}}/abort", Permission.EXECUTE_RETRY, lambda world: {"reason": "A test."}, 409
-)
+# Work only on a live run that has not finished; see `live_run`.
+CHANGES = [
+    Door("POST", f"{A}/worker-runs/{{run_id}}/{verb}", Permission.EXECUTE_RETRY, _reason, 409)
+    for verb in ("pause", "resume", "abort")
+]
 # The only connector is the one that fails, so there is none to send these to; see tests/api/test_reports.py.
 ESCALATE = Door("POST", f"{A}/recovery-escalations/{{escalation_id}}/deliver", Permission.DELIVER_EVIDENCE, status=409)
 REPORT = Door(
@@ -168,5 +173,5 @@ REPORT = Door(
     Permission.DELIVER_EVIDENCE,
     status=409,
 )
-WRITES = [*POSTS, PATCH, ABORT, ESCALATE, REPORT]
+WRITES = [*POSTS, PATCH, *CHANGES, ESCALATE, REPORT]
 DOORS = [*READS, *WRITES]

@@ -59,6 +59,8 @@ FORMS: dict[str, Form] = {
         "expected": "0",
         "reason": "A test.",
     },
+    "pause": _reason,
+    "resume": _reason,
     "abort": _reason,
     "release-connector": _reason,
     "new-schedule": lambda world: _SCHEDULE,

@@ -113,7 +113,7 @@ def test_the_examples_of_answers_are_as_described(description: dict[str, Any]) -
             for example in content.get("examples", {}).values():
                 conform(example["value"], content["schema"], description)
                 found += 1
-    assert found == 7
+    assert found == 8
 
 
 @pytest.mark.django_db

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from rest_framework.exceptions import ValidationError
 
 from rollback_audit.api.serializers.body import Body
-from rollback_audit.api.serializers.fields import Number, Switch, Text, Whole, optional
+from rollback_audit.api.serializers.fields import Number, Switch, Whole, optional
 from rollback_audit.api.serializers.plans import LABEL, RetryPolicySerializer, policy_of
 from rollback_audit.engine.worker import RunRequest
 
@@ -69,9 +69,3 @@ def request_of(values: Mapping[str, Any]) -> RunRequest:
         generated_by=values["generated_by"],
         **schedule,
     )
-
-
-class AbortSerializer(Body):
-    """Why a live run is stopped."""
-
-    reason = Text(max_length=500)

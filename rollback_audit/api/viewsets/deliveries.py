@@ -1,4 +1,4 @@
-"""Audit packages and their deliveries: make and send one, look at how deliveries stand, and at the connectors."""
+"""Audit packages and their deliveries: make and send one, look at how deliveries stand."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -10,14 +10,13 @@ from rest_framework.response import Response
 
 from rollback_audit.api import examples, samples
 from rollback_audit.api.answers import AuditDeliveryAnswer, AuditPackageAnswer
-from rollback_audit.api.filters import ConnectorFilters, DeliveryFilters
+from rollback_audit.api.filters import DeliveryFilters
 from rollback_audit.api.serializers.drills import AuditDeliverySerializer, AuditPackageCreateSerializer
 from rollback_audit.api.serializers.records import shows
 from rollback_audit.api.viewsets.base import EvidenceViewSet, answered
-from rollback_audit.engine import connectors, deliveries, packages, present, queries
+from rollback_audit.engine import deliveries, packages, present, queries
 from rollback_audit.engine.packages import AuditFilters
-from rollback_audit.models import Connector, Delivery
-from rollback_audit.records.connectors import ConnectorRecord
+from rollback_audit.models import Delivery
 from rollback_audit.records.deliveries import DeliveryDetailRecord, DeliveryRecord
 from rollback_audit.states import SCHEMA_PREFIX, Permission
 
@@ -112,20 +111,3 @@ class Deliveries(EvidenceViewSet):
     def retrieve(self, request: Request, delivery_id: str) -> Response:
         provider = self.narrowed_to("provider")
         return answered(deliveries.read_delivery(actor=self.actor, delivery_id=delivery_id, provider=provider))
-
-
-class Connectors(EvidenceViewSet):
-    filterset_class = ConnectorFilters
-    listing = "connectors"
-    page_schema_version = f"{SCHEMA_PREFIX}-connector-list.v1"
-    page_key = "name"
-    page_ascending = True
-
-    def get_queryset(self) -> QuerySet[Connector]:
-        return queries.connectors()
-
-    @extend_schema(
-        summary="The connectors and how they stand, without addresses", responses=shows(ConnectorRecord)(many=True)
-    )
-    def list(self, request: Request) -> Response:
-        return self.page(connectors.record)

@@ -1,4 +1,4 @@
-"""Worker runs: start one, look at them and their results, stop one."""
+"""Worker runs: start one, look at them and their results, pause, resume and stop one."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -13,8 +13,9 @@ from rollback_audit.api import examples, links, samples
 from rollback_audit.api.answers import WorkerRunAnswer
 from rollback_audit.api.filters import ResultFilters, RunFilters
 from rollback_audit.api.pagination import ShallowPagination
+from rollback_audit.api.serializers.reasons import ReasonSerializer
 from rollback_audit.api.serializers.records import shows
-from rollback_audit.api.serializers.runs import AbortSerializer, WorkerRunCreateSerializer, request_of
+from rollback_audit.api.serializers.runs import WorkerRunCreateSerializer, request_of
 from rollback_audit.api.viewsets.base import EvidenceViewSet, answered
 from rollback_audit.engine import queries, runs, worker
 from rollback_audit.engine.receipts import FINISHED
@@ -30,7 +31,12 @@ _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?([0-9]{1,4})\"?\s*(?:$|[,;])", r
 
 class WorkerRuns(EvidenceViewSet):
     # A live run asks for `execute_retry` as well, which only the body can tell: the engine does that.
-    needs: ClassVar[Mapping[str, Permission]] = {"start": Permission.RUN_DRY, "abort": Permission.EXECUTE_RETRY}
+    needs: ClassVar[Mapping[str, Permission]] = {
+        "start": Permission.RUN_DRY,
+        "pause": Permission.EXECUTE_RETRY,
+        "resume": Permission.EXECUTE_RETRY,
+        "abort": Permission.EXECUTE_RETRY,
+    }
     may_wait = frozenset({"start"})
     filterset_class = RunFilters
     pagination_class = ShallowPagination
@@ -52,13 +58,30 @@ class WorkerRuns(EvidenceViewSet):
 
     @extend_schema(
         summary="Stop a live run: what has not been sent is skipped",
-        request=AbortSerializer,
+        request=ReasonSerializer,
         responses={200: shows(WorkerRunAnswer)},
         examples=examples.ABORT,
     )
     def abort(self, request: Request, run_id: str) -> Response:
-        reason = self.read(AbortSerializer)["reason"]
-        return self.once(lambda: self._answer(worker.abort_run(actor=self.actor, run_id=run_id, reason=reason)))
+        return self._change(worker.abort_run, run_id)
+
+    @extend_schema(
+        summary="Let a live run send nothing more until it is resumed",
+        request=ReasonSerializer,
+        responses={200: shows(WorkerRunAnswer)},
+        examples=examples.PAUSE,
+    )
+    def pause(self, request: Request, run_id: str) -> Response:
+        return self._change(worker.pause_run, run_id)
+
+    @extend_schema(
+        summary="Let a paused run go on where it stands",
+        request=ReasonSerializer,
+        responses={200: shows(WorkerRunAnswer)},
+        examples=examples.RESUME,
+    )
+    def resume(self, request: Request, run_id: str) -> Response:
+        return self._change(worker.resume_run, run_id)
 
     @extend_schema(
         summary="Worker runs, newest first, without their decisions",
@@ -68,7 +91,11 @@ class WorkerRuns(EvidenceViewSet):
     def list(self, request: Request) -> Response:
         return self.page(lambda row: links.with_rest_of_run(runs.summary(row)))
 
-    @extend_schema(summary="A worker run with its first 1,000 results", responses={200: shows(WorkerRunAnswer)})
+    @extend_schema(
+        summary="A worker run with its first 1,000 results",
+        responses={200: shows(WorkerRunAnswer)},
+        examples=samples.RUN,
+    )
     def retrieve(self, request: Request, run_id: str) -> Response:
         return self._answer(worker.read_run(actor=self.actor, run_id=run_id))
 
@@ -80,6 +107,11 @@ class WorkerRuns(EvidenceViewSet):
         if answer.run.state in FINISHED:
             return self._answer(answer)
         return self._answer(answer, status=202, location=links.run_path(answer.run.run_id))
+
+    def _change(self, verb: Callable[..., RunAnswer], run_id: str) -> Response:
+        """Pause, resume or stop a run, for the reason that the body gives."""
+        reason = self.read(ReasonSerializer)["reason"]
+        return self.once(lambda: self._answer(verb(actor=self.actor, run_id=run_id, reason=reason)))
 
     def _answer(self, answer: RunAnswer, *, status: int = 200, location: str = "") -> Response:
         return answered(

@@ -7,6 +7,7 @@ Every figure is a median of pairs: ours, then the least that could do it, in tur
 import json
 import os
 import platform
+import socket
 import statistics
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cavra_site import keys, sqlite
 from tests import postgres
@@ -35,11 +37,21 @@ class Scale:
     deliveries: int
     failed: int
     retries: int
+    each: int
     pairs: int
 
 
-FULL = Scale(deliveries=1_000_000, failed=100_000, retries=20_000, pairs=5)
-SMALL = Scale(deliveries=20_000, failed=2_000, retries=1_000, pairs=3)
+FULL = Scale(deliveries=1_000_000, failed=100_000, retries=20_000, each=190, pairs=5)
+SMALL = Scale(deliveries=20_000, failed=2_000, retries=1_000, each=10, pairs=3)
+_HEALTHY = 50
+# Enough to keep a dead receiver's share of the wire taken from the first healthy answer to the last.
+_DEAD = 100
+# A dead receiver is to be felt: nothing stops the run, and its circuit stays closed.
+_UNSTOPPED = {
+    "CAVRA_CANARY_WAVES": "rest",
+    "CAVRA_STOP_FAILURE_PERCENT": "100",
+    "CAVRA_STOP_CONSECUTIVE_FAILURES": "10000",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +78,12 @@ class Pair:
 def main(words: list[str]) -> None:
     scale = SMALL if "--small" in words else FULL
     names = [word for word in words if not word.startswith("-")] or ["sqlite", "postgresql"]
-    plans, drains = [], []
+    plans, drains, crowds = [], [], []
     for name in names:
         plans.append(_planning(name, scale))
         drains.append(_draining(name, scale))
-    text = _report(scale, plans, drains)
+        crowds.append(_crowding(name, scale))
+    text = _report(scale, plans, drains, crowds)
     sys.stdout.write(text)
     if scale is FULL and len(names) > 1:
         before, _, rest = DOCUMENT.read_text().partition(_BEGIN)
@@ -78,14 +91,14 @@ def main(words: list[str]) -> None:
 
 
 def _planning(name: str, scale: Scale) -> Pair:
-    with _home(name, port=9) as environment:
+    with _home(name, ports={"webhook": 9}) as environment:
         _work(environment, "prepare", scale.deliveries, scale.failed)
         pairs = [(_work(environment, "plan"), _work(environment, "bare-plan")) for _ in range(scale.pairs)]
     return Pair.of(name, pairs)
 
 
 def _draining(name: str, scale: Scale) -> Pair:
-    with nginx(delay_seconds=_DELAY_SECONDS) as port, _home(name, port=port) as environment:
+    with nginx(delay_seconds=_DELAY_SECONDS) as port, _home(name, ports={"webhook": port}) as environment:
         total = scale.retries * scale.pairs
         _work(environment, "prepare", total, total)
         _work(environment, "approve")
@@ -96,6 +109,28 @@ def _draining(name: str, scale: Scale) -> Pair:
                 ours["mebibytes"] = _largest_descendant_mebibytes(process.pid)
                 pairs.append((ours, _work(environment, "bare-post", scale.retries, port)))
     return Pair.of(name, pairs)
+
+
+def _crowding(name: str, scale: Scale) -> Pair:
+    with nginx(delay_seconds=_DELAY_SECONDS) as port, _dead_receiver() as dead:
+        names = [f"healthy{number}" for number in range(_HEALTHY)]
+        with _home(name, ports=dict.fromkeys(names, port) | {"dead": dead}) as home:
+            environment = home | _UNSTOPPED
+            _work(environment, "prepare", 0, 1)
+            with _worker(environment):
+                _work(environment, "crowd", scale.each, 0)
+                pairs = [
+                    (_work(environment, "crowd", scale.each, _DEAD), _work(environment, "crowd", scale.each, 0))
+                    for _ in range(scale.pairs)
+                ]
+    return Pair.of(name, pairs)
+
+
+@contextmanager
+def _dead_receiver() -> Iterator[int]:
+    """The port of a receiver that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0), backlog=4096) as listening:
+        yield listening.getsockname()[1]
 
 
 @contextmanager
@@ -136,20 +171,14 @@ def _status(process: Path, word: str) -> int:
 
 
 @contextmanager
-def _home(name: str, *, port: int) -> Iterator[dict[str, str]]:
-    """The environment of a fresh state folder with one webhook connector, on a database of its own."""
+def _home(name: str, *, ports: dict[str, int]) -> Iterator[dict[str, str]]:
+    """The environment of a fresh state folder with webhook connectors, on a database of its own."""
     with tempfile.TemporaryDirectory(prefix="cavra-bench-") as folder:
         home = Path(folder)
         keys.ensure(home / "secret_key")
         (home / "signing_secret").write_text(_SIGNING_SECRET)
-        connector = {
-            "url": f"http://127.0.0.1:{port}/hook",
-            "secret_file": str(home / "signing_secret"),
-            "allow_networks": ["127.0.0.0/8"],
-            "allow_ports": [port],
-            "allow_plain_http": True,
-        }
-        (home / "connectors.json").write_text(json.dumps({"connectors": {"webhook": connector}}))
+        entries = {name: _connector(port, secret_file=home / "signing_secret") for name, port in ports.items()}
+        (home / "connectors.json").write_text(json.dumps({"connectors": entries}))
         environment = {key: value for key, value in os.environ.items() if not key.startswith("CAVRA_")} | {
             "DJANGO_SETTINGS_MODULE": "cavra_site.settings",
             "CAVRA_HOME": folder,
@@ -162,6 +191,18 @@ def _home(name: str, *, port: int) -> Iterator[dict[str, str]]:
             yield environment | {"CAVRA_DATABASE_URL": url}
 
 
+def _connector(port: int, *, secret_file: Path) -> dict[str, Any]:
+    return {
+        "provider": "webhook",
+        "url": f"http://127.0.0.1:{port}/hook",
+        "secret_file": str(secret_file),
+        "allow_networks": ["127.0.0.0/8"],
+        "allow_ports": [port],
+        "allow_plain_http": True,
+        "circuit_threshold": 10_000,
+    }
+
+
 def _work(environment: dict[str, str], *words: str | int) -> Figures:
     command = [sys.executable, "-m", "tests.benchmarks.work", *(str(word) for word in words)]
     done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
@@ -170,7 +211,7 @@ def _work(environment: dict[str, str], *words: str | int) -> Figures:
     return figures
 
 
-def _report(scale: Scale, plans: list[Pair], drains: list[Pair]) -> str:
+def _report(scale: Scale, plans: list[Pair], drains: list[Pair], crowds: list[Pair]) -> str:
     lines = [
         f"Measured on {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}, "
         f"SQLite {'.'.join(str(part) for part in sqlite.library_version())}, {_postgresql_version()}; "
@@ -197,6 +238,15 @@ def _report(scale: Scale, plans: list[Pair], drains: list[Pair]) -> str:
         f"({scale.retries / row.least:,.0f}/s) | {1 / row.ratio:.2f} | {row.mebibytes:.0f} MiB |"
         for row in drains
     ]
+    lines += [
+        "",
+        f"**P9** {scale.each * _HEALTHY:,} retries over {_HEALTHY} healthy receivers of 20 ms, alone and with "
+        f"{_DEAD} over a dead one in the same run: time to confirmation, 95th percentile",
+        "",
+        "| database | with the dead one | without it | ratio (goal ≤ 1.1) |",
+        "|---|---|---|---|",
+    ]
+    lines += [f"| {row.name} | {row.ours:.2f} s | {row.least:.2f} s | {row.ratio:.2f} |" for row in crowds]
     return "\n".join(lines) + "\n"
 
 

@@ -2,12 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import Max
 
 from rollback_audit.engine import bulk, clock
 from rollback_audit.ids import new_id
@@ -66,8 +67,11 @@ _ATTEMPT = (
 )
 
 
-def deliveries(count: int, *, failed: int, connector: Connector) -> None:
-    """`count` deliveries with one attempt each; `failed` of them, evenly spread, failed an hour ago with 503."""
+def deliveries(count: int, *, failed: int, chosen: Sequence[Connector]) -> None:
+    """`count` more deliveries with one attempt each, over the chosen connectors in turn.
+
+    `failed` of them, evenly spread, failed an hour ago with 503.
+    """
     now = clock.now()
     package = EvidencePackage.objects.create(
         audit_id=new_id("gordackaudit"),
@@ -80,7 +84,14 @@ def deliveries(count: int, *, failed: int, connector: Connector) -> None:
         actor="benchmark",
         created_at=now,
     )
-    rows = _rows(count, failed=failed, connector=connector, package=package, at=now - timedelta(hours=1))
+    first = (DeliveryPlan.objects.aggregate(last=Max("pk"))["last"] or 0) + 1
+    rows = _rows(
+        range(first, first + count),
+        every=count // failed,
+        chosen=chosen,
+        package=package,
+        at=now - timedelta(hours=1),
+    )
     while batch := list(islice(rows, _BATCH)):
         plans, found, attempts = zip(*batch, strict=True)
         with transaction.atomic(), connection.cursor() as cursor:
@@ -92,16 +103,16 @@ def deliveries(count: int, *, failed: int, connector: Connector) -> None:
         with connection.cursor() as cursor:
             for model in (DeliveryPlan, Delivery):
                 table = model._meta.db_table
-                cursor.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), {count})")
+                cursor.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), {first + count - 1})")
             cursor.execute("VACUUM ANALYZE")
 
 
 def _rows(
-    count: int, *, failed: int, connector: Connector, package: EvidencePackage, at: datetime
+    numbers: range, *, every: int, chosen: Sequence[Connector], package: EvidencePackage, at: datetime
 ) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]]]:
     moment, due = bulk.moment(at), bulk.moment(at + timedelta(minutes=15))
-    every = count // failed
-    for number in range(1, count + 1):
+    for number in numbers:
+        connector = chosen[number % len(chosen)]
         has_failed = number % every == 0
         delivery_id = new_id("gordackdelivery")
         event = _event(package.audit_id, delivery_id)

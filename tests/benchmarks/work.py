@@ -20,11 +20,11 @@ from django.contrib.auth.models import Group  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import connection, transaction  # noqa: E402
 
-from rollback_audit.engine import approvals, connectors, plans, roles, worker  # noqa: E402
+from rollback_audit.engine import approvals, connectors, plans, receipts, roles, worker  # noqa: E402
 from rollback_audit.engine.actors import Actor, actor_for  # noqa: E402
 from rollback_audit.engine.drain import IN_FLIGHT  # noqa: E402
-from rollback_audit.models import Connector, Delivery, RetryDecision, RetryPlan, WorkerRun  # noqa: E402
-from rollback_audit.states import Action, ReasonCode, Role  # noqa: E402
+from rollback_audit.models import Connector, Delivery, DeliveryAttempt, RetryDecision, RetryPlan, WorkerRun  # noqa: E402
+from rollback_audit.states import Action, DeliveryState, Outcome, ReasonCode, Role  # noqa: E402
 from tests.benchmarks import seed  # noqa: E402
 
 _BODY = b"x" * 460
@@ -40,7 +40,8 @@ def prepare(count: int, failed: int) -> Figures:
     call_command("migrate", verbosity=0)
     roles.install()
     connectors.sync()
-    seed.deliveries(count, failed=failed, connector=Connector.objects.get(name="webhook"))
+    if count:
+        seed.deliveries(count, failed=failed, chosen=list(Connector.objects.all()))
     return {}
 
 
@@ -119,11 +120,43 @@ def live_drain(count: int) -> Figures:
     return {"seconds": seconds, "rows": delivered}
 
 
+def crowd(each: int, dead: int) -> Figures:
+    """Have the workers retry `each` deliveries over every healthy connector and `dead` over the dead one, in one run.
+
+    The 95th percentile of the time from the queued run to a healthy delivery's confirmation.
+    """
+    healthy = list(Connector.objects.exclude(name="dead"))
+    seed.deliveries(each * len(healthy), failed=each * len(healthy), chosen=healthy)
+    if dead:
+        seed.deliveries(dead, failed=dead, chosen=[Connector.objects.get(name="dead")])
+    approve()
+    plan = RetryPlan.objects.order_by("-pk")[0]
+    request = worker.RunRequest(
+        dry_run=False,
+        reason="Benchmark.",
+        retry_plan_id=plan.retry_plan_id,
+        plan_digest=plan.plan_digest,
+        max_retry_deliveries=_RUN_LIMIT,
+        timeout_seconds=2.0,
+    )
+    started = worker.start_run(actor=_person("owner", Role.PLATFORM_OWNER), request=request).run
+    run = _finished(started.run_id)
+    if run.delivered_count != each * len(healthy):
+        raise RuntimeError("not every healthy delivery was confirmed")
+    settled = DeliveryAttempt.objects.filter(result__run=run, outcome=Outcome.CONFIRMED).values_list(
+        "settled_at", flat=True
+    )
+    took = sorted((moment - run.generated_at).total_seconds() for moment in settled if moment)
+    # What the dead one still waits for is nobody's business in the next round.
+    Delivery.objects.filter(provider="dead").update(state=DeliveryState.CLOSED)
+    return {"seconds": took[len(took) * 95 // 100], "rows": len(took), "mebibytes": 0.0}
+
+
 def _finished(run_id: str) -> WorkerRun:
     """The run once it has its receipt. Looks twenty times a second: looking costs the workers something too."""
     while True:
         run = WorkerRun.objects.get(run_id=run_id)
-        if run.state in worker.FINISHED:
+        if run.state in receipts.FINISHED:
             return run
         time.sleep(0.05)
 
@@ -186,6 +219,7 @@ _VERBS: dict[str, Callable[..., Figures]] = {
     "approve": approve,
     "drain": live_drain,
     "bare-post": bare_post,
+    "crowd": crowd,
 }
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import pycurl
 from rollback_audit.delivery.answer import Answer
 from rollback_audit.delivery.contract import STREAM, KeyT, Phase, Send, Settlement, Step
 from rollback_audit.delivery.failures import failure_of
+from rollback_audit.delivery.identity import names_its_host
 from rollback_audit.delivery.outbound import (
     ASKING_METHODS,
     METHODS,
@@ -66,6 +67,7 @@ class Exchange(Generic[KeyT]):
     def __init__(self) -> None:
         self._url = self._trust = self._method = self._lead = ""
         self._timeout_ms = 0
+        self._is_nameless = False
         self.route: Route
         self._answer = Answer()
         self.turn = ""
@@ -106,7 +108,7 @@ class Exchange(Generic[KeyT]):
         """
         self.step = step
         self._steps_left -= 1
-        self._request_begun = self._dialled = self._forbidden = False
+        self._request_begun = self._dialled = self._forbidden = self._is_nameless = False
         request, handle, egress = step.request, self.handle, self.send.egress
         route = route_for(request.url, egress)
         if route is None:
@@ -122,6 +124,9 @@ class Exchange(Generic[KeyT]):
             self._url = request.url
         if trust != self._trust:
             handle.setopt(pycurl.CAINFO, trust)
+            # A resumed session shows no certificate.
+            handle.setopt(pycurl.OPT_CERTINFO, int(trust != _ROOTS))
+            handle.setopt(pycurl.SSL_SESSIONID_CACHE, int(trust == _ROOTS))
             self._trust = trust
         if request.method != self._method:
             handle.setopt(pycurl.HTTPGET if request.method == "GET" else pycurl.POST, 1)
@@ -204,6 +209,8 @@ class Exchange(Generic[KeyT]):
         )
 
     def _failure(self, error: int, *, request_begun: bool) -> tuple[Outcome, FailureKind]:
+        if self._is_nameless:
+            return Outcome.NOT_SENT, FailureKind.TLS_UNTRUSTED
         return failure_of(
             error,
             request_begun=request_begun,
@@ -223,15 +230,26 @@ class Exchange(Generic[KeyT]):
             return pycurl.SOCKET_BAD
 
     def _before_request(self, remote_ip: str, local_ip: str, remote_port: int, local_port: int) -> int:
-        """The connection stands and the first byte of the request is next. Two traps are caught here.
+        """The connection stands and the first byte of the request is next. Three traps are caught here.
 
-        A pooled connection may have been opened for a connector that is allowed more. And libcurl sends a request
-        again, by itself, when a pooled connection closes without an answer: the receiver may have read the first.
+        A pooled connection may have been opened for a connector that is allowed more. libcurl sends a request again,
+        by itself, when a pooled connection closes without an answer: the receiver may have read the first. And it
+        takes a common name for a host's; public authorities issue no such certificate, a connector's own might.
         """
         if self._request_begun or not self.route.permits(remote_ip, remote_port):
             return _ABORT
+        if self._dialled and self._trust != _ROOTS and self._url.startswith("https:") and not self._names_its_host():
+            self._is_nameless = True
+            return _ABORT
         self._request_begun = True
         return _GO_ON
+
+    def _names_its_host(self) -> bool:
+        """Asked of a connection that was just made: pycurl tells of no certificate of one from the pool."""
+        try:
+            return names_its_host(self.handle.getinfo(pycurl.INFO_CERTINFO))
+        except UnicodeDecodeError:  # pycurl's, of bytes in the certificate
+            return False
 
 
 class Dialling(Exchange[KeyT]):

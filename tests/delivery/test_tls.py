@@ -20,11 +20,12 @@ from rollback_audit.delivery.contract import STREAM
 from rollback_audit.states import FailureKind, Outcome
 from tests.delivery.certificates import Issued
 from tests.delivery.conftest import Post
-from tests.receivers import RecordingReceiver, egress_to, raw_receiver
+from tests.receivers import RecordingReceiver, Reply, egress_to, raw_receiver
 
 PACKAGES = [Path(str(package.__file__)).parent for package in (rollback_audit, cavra_site)]
 
 TLS_KINDS = {FailureKind.TLS_FAILED, FailureKind.TLS_UNTRUSTED}
+HOST = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
 OTHER_NETWORK = x509.IPAddress(ipaddress.ip_network("10.0.0.0/8"))
 
 
@@ -40,16 +41,22 @@ def named(name: str) -> tuple[x509.GeneralName, ...]:
 GOOD: dict[str, Callable[[Issued], Issued]] = {
     "as it should be": lambda root: root.issue(),
     "with an RSA key": lambda root: root.issue(key=rsa_key(2048)),
+    "with letters beyond ASCII": lambda root: root.issue(common_name="Prüfstelle 東京"),
+    "with names beside its host's": lambda root: root.issue(names=(x509.RFC822Name("a@b.example"), HOST)),
     "through a certificate between": lambda root: root.issue(is_ca=True, common_name="between", usage=None).issue(),
 }
 FAULTY: dict[str, Callable[[Issued], Issued]] = {
     "expired": lambda root: root.issue(valid_days=(-9, -1)),
     "not yet valid": lambda root: root.issue(valid_days=(1, 9)),
-    "self-signed": lambda root: Issued.root("receiver", names=(x509.IPAddress(ipaddress.ip_address("127.0.0.1")),)),
+    "self-signed": lambda root: Issued.root("receiver", names=(HOST,)),
     "of an unknown authority": lambda root: Issued.root("root of the tests").issue(),
     "for another name": lambda root: root.issue(names=named("receiver.example")),
     "for another address": lambda root: root.issue(names=(x509.IPAddress(ipaddress.ip_address("127.0.0.2")),)),
     "for the address as a name": lambda root: root.issue(names=named("127.0.0.1")),
+    "for the common name alone": lambda root: root.issue(common_name="127.0.0.1", names=()),
+    "for the common name and a mailbox": lambda root: (
+        root.issue(common_name="127.0.0.1", names=(x509.RFC822Name("127.0.0.1, DNS:127.0.0.1"),))
+    ),
     "for clients": lambda root: root.issue(usage=ExtendedKeyUsageOID.CLIENT_AUTH),
     "for signing certificates": lambda root: root.issue(signs_only=True),
     "with a weak key": lambda root: root.issue(key=rsa_key(1024)),
@@ -121,21 +128,24 @@ def test_a_connectors_own_ca_file_vouches_for_that_connector_only(post: Post, tm
         assert len(receiver.arrivals) == 1
 
 
+@pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_receiver_met_again_on_a_new_connection_shows_its_certificate_again(
+    newest: ssl.TLSVersion, post: Post, tmp_path: Path
+) -> None:
+    root = Issued.root()
+    receiver = RecordingReceiver(Reply(200, headers=(("Connection", "close"),)))
+    receiver.serve_tls(context(root.issue().chain_file(tmp_path), newest=newest))
+    with receiver:
+        egress = egress_to(receiver.port, ca_file=str(root.trust_file(tmp_path)))
+        for _ in range(3):
+            assert post(receiver.port, url=f"https://127.0.0.1:{receiver.port}/", egress=egress).outcome == "confirmed"
+        assert len(receiver.arrivals) == receiver.connection_count == 3
+
+
 @pytest.mark.parametrize("name", FAULTY)
 def test_a_certificate_with_a_fault_gets_no_request(name: str, post: Post, tmp_path: Path) -> None:
     root = Issued.root()
     assert_refused(post, tmp_path, root, context(FAULTY[name](root).chain_file(tmp_path)))
-
-
-def test_a_name_in_the_common_name_alone_does_not_count_for_a_stream(post: Post, tmp_path: Path) -> None:
-    """It does for https: libcurl falls back on it and cannot be told not to (docs/security.md, "Known limits")."""
-    root = Issued.root()
-    receiver = RecordingReceiver()
-    receiver.serve_tls(context(root.issue(common_name="127.0.0.1", names=()).chain_file(tmp_path)))
-    with receiver:
-        egress = egress_to(receiver.port, ca_file=str(root.trust_file(tmp_path)))
-        settlement = post(receiver.port, url=f"tls://127.0.0.1:{receiver.port}/", egress=egress, method=STREAM)
-    assert (settlement.outcome, settlement.failure_kind) == (Outcome.NOT_SENT, FailureKind.TLS_UNTRUSTED)
 
 
 def test_a_chain_with_a_link_missing_gets_no_request(post: Post, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ Nobody can say what a receiver would have answered at a moment when nobody asked
 * A refused credential or address puts the connector on hold: no retry until it is confirmed again.
 * Every retry is sent the moment it falls due. Approvals, workers and circuits cost nothing, for either policy.
 
-The end of an outage is when it was noticed, so a policy that asks sooner is judged too hard, never too well. Those
+The end of an outage is when it was noticed, so a policy that asks sooner is judged too hard rather than too well. Those
 retries are counted apart as unproven: they came after the outage's last known failure. What one delivery's own content
 caused (a receiver that fails on it alone) is taken for an outage that ends with the next confirmed answer.
 """

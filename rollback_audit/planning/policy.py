@@ -1,6 +1,5 @@
 """A retry policy as somebody writes it down: names and plain values in, a policy within the contract's bounds out."""
 
-import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -55,7 +54,7 @@ def _problem(name: str, value: Any) -> str | None:
     if bounds is None:
         return None if type(value) is bool else "Expected true or false."
     kind, least, most = bounds
-    fits = type(value) in {int, kind} and math.isfinite(value) and least <= value <= most
+    fits = type(value) in {int, kind} and least <= value <= most
     return None if fits else f"Expected {_EXPECTED[kind]} from {least} to {most}."
 
 

@@ -6,7 +6,7 @@ passed over.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, cast
 
@@ -43,7 +43,7 @@ from rollback_audit.states import (
 
 
 class Claimed(NamedTuple):
-    """What a claim came to: the claims to send, and how many results were settled without sending."""
+    """What a lane's turn came to: the claims to send, and how many results were settled without sending."""
 
     claims: list[Claim]
     skipped_count: int
@@ -120,27 +120,34 @@ def _candidates(run: WorkerRun, *, lane: RunLane | None, limit: int, lock: str) 
         return [_Candidate._make(row) for row in cursor.fetchall()]
 
 
-def claim(run: WorkerRun, plan: RetryPlan, turn: Turn, usable: Usable, *, approvers: frozenset[int]) -> Claimed:
-    """Claim a lane's turn, inside the caller's transaction. `run` and `plan` need only what never changes.
+def claim(
+    run: WorkerRun, plan: RetryPlan, turns: Sequence[Turn], usable: Mapping[int, Usable], *, approvers: frozenset[int]
+) -> list[Claimed]:
+    """Claim the lanes' turns, inside the caller's transaction: what each came to, in their order.
 
-    `approvers` are the users who may approve now: an approval of anybody else no longer counts.
+    `run` and `plan` need only what never changes. `approvers` are the users who may approve now: an approval of anybody
+    else no longer counts.
     """
-    candidates = _candidates(run, lane=turn.lane.row, limit=turn.most, lock=bulk.lock_rows("r", "d", "a"))
-    if not candidates:
-        return Claimed([], 0)
     now = clock.now()
-    claims: list[Claim] = []
+    claimed: list[Claimed] = []
     skipped: list[_Skip] = []
-    for candidate in candidates:
-        skip = _why_skip(candidate, usable, run=run, plan=plan, approvers=approvers, now=now)
-        if skip is None:
-            claims.append(_claim(candidate, usable.row, run=run, plan=plan, now=now))
-        else:
-            skipped.append(skip)
-    _begin(run, claims, now=now)
-    attempts.record_sending(claims)
-    _skip(run, plan, skipped, now=now)
-    return Claimed(claims, len(skipped))
+    for turn in turns:
+        connector = usable[turn.lane.connector_pk]
+        claims, left = [], len(skipped)
+        for item in _candidates(run, lane=turn.lane.row, limit=turn.most, lock=bulk.lock_rows("r", "d", "a")):
+            skip = _why_skip(item, connector, run=run, plan=plan, approvers=approvers, now=now)
+            if skip is None:
+                claims.append(_claim(item, connector.row, run=run, plan=plan, now=now))
+            else:
+                skipped.append(skip)
+        claimed.append(Claimed(claims, len(skipped) - left))
+    every = [item for found in claimed for item in found.claims]
+    if every:
+        _begin(run, every, now=now)
+        attempts.record_sending(every)
+    if skipped:
+        _skip(run, plan, skipped, now=now)
+    return claimed
 
 
 def skip_remaining(run: WorkerRun, plan: RetryPlan, reason: SkipReason, *, lane: RunLane | None = None) -> None:

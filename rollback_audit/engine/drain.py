@@ -78,17 +78,20 @@ class _Drain:
         self._recorded_at = self._beaten_at = self._renewed_at = time.monotonic()
 
     def drive(self, should_stop: Callable[[], bool]) -> None:
+        quiet = False
         with Client[Claim](max_in_flight=IN_FLIGHT) as client:
             while True:
                 self._is_stopping = self._is_stopping or should_stop()
                 if self._has_room and self._lanes.want_a_look:
                     client.submit(self._record(claim_more=True))
-                elif self._is_due(idle=client.pending == 0):
+                elif self._is_due(quiet=quiet or client.pending == 0):
                     self._record(claim_more=False)
                 if not self._held and (self._is_stopping or self._lanes.are_over):
                     return
                 if client.pending:
-                    self._settled += client.pump(timeout_seconds=PUMP_SECONDS)
+                    answers = client.pump(timeout_seconds=PUMP_SECONDS)
+                    self._settled += answers
+                    quiet = not answers
                 elif not self._settled:
                     time.sleep(PUMP_SECONDS)  # every lane waits: for its pace, or for what others have on the wire
                 self._keep_alive()
@@ -101,8 +104,9 @@ class _Drain:
     def _has_room(self) -> bool:
         return not self._is_stopping and self._unsettled <= self._window // 2
 
-    def _is_due(self, *, idle: bool) -> bool:
-        return bool(self._settled) and (idle or time.monotonic() - self._recorded_at >= SETTLE_SECONDS)
+    def _is_due(self, *, quiet: bool) -> bool:
+        """Answers wait for more of them, but not for those of a receiver that keeps silent."""
+        return bool(self._settled) and (quiet or time.monotonic() - self._recorded_at >= SETTLE_SECONDS)
 
     def _record(self, *, claim_more: bool) -> list[Send[Claim]]:
         """Settle what came back and, in the same commit, claim what goes out next. Returns what to send."""
@@ -113,7 +117,7 @@ class _Drain:
         with transaction.atomic():
             settlement.settle(self._settled)
             self._skip_stopped(self._lanes.settled(self._settled))
-            usable = lanes.usable_connectors()
+            usable = lanes.usable_connectors() if claim_more else {}
             if claim_more:
                 claimed = self._claim(usable)
         self._forget_settled()
@@ -128,14 +132,12 @@ class _Drain:
             self._is_stopping = True
             return []
         now = clock.now()
-        approvers = standing_approvers()
-        claimed: list[Claim] = []
-        for turn in self._lanes.turns(window=self._window, usable=usable, now=now):
+        turns = self._lanes.turns(window=self._window, usable=usable, now=now)
+        claimed = claims.claim(self._run, self._plan, turns, usable, approvers=standing_approvers())
+        for turn, (sent, skipped_count) in zip(turns, claimed, strict=True):
             connector = usable[turn.lane.connector_pk]
-            found = claims.claim(self._run, self._plan, turn, connector, approvers=approvers)
-            self._lanes.claimed(turn, sent=len(found.claims), skipped=found.skipped_count, usable=connector, now=now)
-            claimed += found.claims
-        return claimed
+            self._lanes.claimed(turn, sent=len(sent), skipped=skipped_count, usable=connector, now=now)
+        return [item for found in claimed for item in found.claims]
 
     def _skip_stopped(self, stopped: Sequence[Lane]) -> None:
         for lane in stopped:

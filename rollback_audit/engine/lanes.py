@@ -142,8 +142,10 @@ class Lanes:
 
     def turns(self, *, window: int, usable: Mapping[int, Usable], now: datetime) -> list[Turn]:
         """What each lane may claim, so that together they have `window` unsettled. Inside the claiming transaction."""
-        for row in self._rows():
-            self._lanes[row.connector_id].row = row
+        if any(not lane.is_last_wave for lane in self._lanes.values()):
+            # Others open waves, too. What they stop in the last one is skipped, and found no more.
+            for row in self._rows():
+                self._lanes[row.connector_id].row = row
         looked_at = time.monotonic()
         looking = [lane for lane in self._lanes.values() if _may_look(lane, looked_at)]
         wants = {lane.connector_pk: lane.in_flight + _PLENTY for lane in looking}

@@ -64,14 +64,10 @@ def key_of(decision: RetryDecisionRecord) -> DecisionKey:
 def claim(run: WorkerRun, plan: RetryPlan, *, limit: int) -> Claimed:
     """Claim of a run over one connector as a worker does once the canary waves are over."""
     RunLane.objects.filter(run=run).update(open_until=F("selected_count"))
+    turns = [Turn(Lane(row), limit) for row in RunLane.objects.filter(run=run)]
     with transaction.atomic():
-        usable = lanes.usable_connectors()
-        claimed = Claimed([], 0)
-        for row in RunLane.objects.filter(run=run):
-            claimed = claims.claim(
-                run, plan, Turn(Lane(row), limit), usable[row.connector_id], approvers=standing_approvers()
-            )
-    return claimed
+        claimed = claims.claim(run, plan, turns, lanes.usable_connectors(), approvers=standing_approvers())
+    return claimed[0] if claimed else Claimed([], 0)
 
 
 def entries(kind: MetadataKind) -> int:

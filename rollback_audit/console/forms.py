@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from rollback_audit.console import words
 from rollback_audit.engine import queries
+from rollback_audit.engine.backtests import MOST_DAYS
 from rollback_audit.engine.executive_reports import DEFAULT_SCOPE, ReportScope
 from rollback_audit.planning.escalation import DEFAULT_POLICY as ESCALATION_POLICY
 from rollback_audit.planning.escalation import EscalationPolicy
@@ -26,6 +27,7 @@ from rollback_audit.states import (
 )
 
 MOST_PER_RUN = 10_000
+DEFAULT_LOOKBACK_DAYS = 7
 
 
 def _options(values: Any, first: tuple[str, str] | None = None) -> list[tuple[str, str]]:
@@ -128,6 +130,23 @@ class DryRunForm(PolicyForm):
     max_retry_deliveries = forms.IntegerField(
         label=_("Most deliveries"), min_value=1, max_value=MOST_PER_RUN, required=False, help_text=_("5 if left empty.")
     )
+
+
+class WhatIfForm(PolicyForm):
+    """A policy to try on past failures."""
+
+    lookback_days = forms.IntegerField(
+        label=_("Looks back (days)"),
+        min_value=1,
+        max_value=MOST_DAYS,
+        required=False,
+        initial=DEFAULT_LOOKBACK_DAYS,
+        help_text=_("At deliveries that first failed then."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.order_fields(["lookback_days"])
 
 
 class LimitForm(forms.Form):

@@ -15,6 +15,7 @@ from rollback_audit.console.views import (
     recoveries,
     reports,
     runs,
+    what_if,
 )
 
 app_name = "console"
@@ -28,6 +29,7 @@ urlpatterns = [
     path("alerts/<str:alert_id>/acknowledge/", health.acknowledge, name="acknowledge-alert"),
     path("deliver-audit/", actions.deliver_audit, name="deliver-audit"),
     path("plan-retry/", actions.plan_retry, name="plan-retry"),
+    path("what-if/", what_if.what_if, name="what-if"),
     path("run-worker/", actions.run_worker, name="run-worker"),
     path("deliveries/<str:delivery_id>/", deliveries.delivery, name="delivery"),
     path("plans/<str:retry_plan_id>/", plans.plan, name="plan"),

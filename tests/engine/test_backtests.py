@@ -160,7 +160,7 @@ def test_a_time_out_of_reach_is_refused(analyst: Actor, since: datetime) -> None
 
 
 @pytest.mark.parametrize("wrong", [{"source": "gossip"}, {"provider": "nobody"}])
-def test_what_nobody_knows_is_refused(analyst: Actor, wrong: dict[str, str]) -> None:
+def test_what_nobody_knows_is_refused(analyst: Actor, wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput) as refusal:
         back_tested(analyst, **wrong)
     assert list(refusal.value.fields) == list(wrong)

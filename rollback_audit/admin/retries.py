@@ -16,6 +16,7 @@ from rollback_audit.states import (
     RunState,
     SkipReason,
     Source,
+    StopReason,
 )
 
 _PLAN = identity("Plan", "retry_plan_id", pages.PLAN)
@@ -207,6 +208,35 @@ class ResultList(EvidenceList):
         filters.exact("run_id", "run id", column="run__run_id"),
         filters.exact("delivery_id", "delivery id", column="delivery__delivery_id"),
         filters.exact("audit_id", "audit id", column="delivery__audit_id"),
+    )
+
+
+class LaneList(EvidenceList):
+    rows = staticmethod(queries.lanes)
+    slug = "run-connectors"
+    heading = "Runs by connector"
+    explanation = (
+        "What each live run sent over a connector: how far its waves came, and whether its rule stopped it."
+    )
+    empty = "No live run yet."
+    columns = (
+        Column("Run", "run.run_id", Kind.ID, pages.RUN),
+        Column("Connector", "connector.name", Kind.TEXT, pages.CONNECTOR),
+        number("Wave", "wave"),
+        number("Selected", "selected_count"),
+        number("Delivered", "delivered_count"),
+        number("Failed", "failed_count"),
+        number("Skipped", "skipped_count"),
+        number("Unknown", "unknown_count"),
+        number("Remaining", "remaining_count"),
+        word("Stopped because", "stop_reason"),
+        time("Stopped", "stopped_at"),
+    )
+    list_filter = (
+        filters.choice("stop_reason", "stopped because", StopReason),
+        filters.provider("connector__name"),
+        filters.age("run__generated_at"),
+        filters.exact("run_id", "run id", column="run__run_id"),
     )
 
 

@@ -37,6 +37,7 @@ LISTS: dict[type[Model], type[EvidenceList]] = {
     models.ApprovalDecision: retries.ApprovalList,
     models.WorkerRun: retries.RunList,
     models.WorkerResult: retries.ResultList,
+    models.RunLane: retries.LaneList,
     models.WorkerSchedule: retries.WorkerScheduleList,
     models.DrillSchedule: drills.DrillScheduleList,
     models.DrillRoute: drills.RouteList,

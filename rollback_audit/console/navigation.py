@@ -37,6 +37,7 @@ PLACES: tuple[tuple[str, tuple[Place, ...]], ...] = (
             _list("Approvals", "approvaldecision"),
             _list("Worker runs", "workerrun"),
             _list("Results", "workerresult"),
+            _list("Runs by connector", "runlane"),
             _list("Worker schedules", "workerschedule"),
         ),
     ),

@@ -30,6 +30,7 @@ from rollback_audit.models import (
     RetryAcknowledgement,
     RetryDecision,
     RetryPlan,
+    RunLane,
     WorkerResult,
     WorkerRun,
     WorkerSchedule,
@@ -51,6 +52,7 @@ __all__ = [
     "health_acknowledgements",
     "health_alerts",
     "history",
+    "lanes",
     "notification_plans",
     "packages",
     "plans",
@@ -137,6 +139,11 @@ def approval_decisions() -> QuerySet[ApprovalDecision]:
 
 def runs() -> QuerySet[WorkerRun]:
     return WorkerRun.objects.select_related("retry_plan", "worker_schedule").order_by("-id")
+
+
+def lanes() -> QuerySet[RunLane]:
+    """What live runs sent over each connector."""
+    return RunLane.objects.select_related("run", "connector").order_by("-id")
 
 
 def results() -> QuerySet[WorkerResult]:

@@ -21,7 +21,7 @@ LISTS = (
     "healthalert", "healthalertacknowledgement", "retryacknowledgement",
     "recovery", "recoveryclosure", "recoveryplaybook",
     "escalationacknowledgement", "executivereport", "recoveryescalation",
-    "retrydecision", "retryplan", "workerresult", "workerrun", "workerschedule",
+    "retrydecision", "retryplan", "runlane", "workerresult", "workerrun", "workerschedule",
 )  # fmt: skip
 PLAIN_PAGES = (
     "console:overview",

@@ -6,12 +6,29 @@ import pytest
 
 from rollback_audit.console import words
 from rollback_audit.console.templatetags.console import from_now, identity, number, when, word
-from rollback_audit.states import Action, AlertLevel, FailureKind, HealthCode, Outcome, ReasonCode, SkipReason
+from rollback_audit.states import (
+    Action,
+    AlertLevel,
+    CircuitState,
+    DriftField,
+    FailureKind,
+    HealthCode,
+    Outcome,
+    ReasonCode,
+    RunMode,
+    RunState,
+    SkipReason,
+    StopReason,
+)
 
+EXPLAINED = [
+    *FailureKind, *Outcome, *ReasonCode, *SkipReason, *Action, *AlertLevel, *HealthCode, *RunState, *RunMode,
+    *StopReason, *DriftField, *(words.CIRCUIT + state for state in CircuitState),
+]  # fmt: skip
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("kind", [*FailureKind, *Outcome, *ReasonCode, *SkipReason, *Action, *AlertLevel, *HealthCode])
+@pytest.mark.parametrize("kind", EXPLAINED)
 def test_nothing_is_left_unexplained(kind: str) -> None:
     assert words.meaning(kind).endswith(".")
 
@@ -21,7 +38,7 @@ def test_every_tone_is_one_the_style_knows() -> None:
 
 
 def test_no_stored_word_is_shown_with_underscores() -> None:
-    assert all("_" not in words.name(kind) for kind in (*FailureKind, *ReasonCode, *Outcome))
+    assert all("_" not in words.name(kind) for kind in EXPLAINED)
 
 
 @pytest.mark.parametrize(

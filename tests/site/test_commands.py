@@ -76,6 +76,35 @@ def test_a_live_run_wants_a_reason() -> None:
 
 
 @pytest.mark.django_db
+def test_a_live_run_is_paused_resumed_and_aborted_with_a_reason() -> None:
+    run_id = json.loads(said("run", "--execute", "--reason", "It is back."))["run_id"]
+    assert WorkerRun.objects.get().state == "queued"
+    with pytest.raises(CommandError, match="--reason"):
+        said("run", "pause", run_id)
+    paused = json.loads(said("run", "pause", run_id, "--reason", "They asked us to wait."))
+    assert paused["pause_reason"] == "They asked us to wait."
+    with pytest.raises(CommandError, match="paused already"):
+        said("run", "pause", run_id, "--reason", "Again.")
+    assert json.loads(said("run", "resume", run_id, "--reason", "Go on."))["paused_at"] is None
+    assert json.loads(said("run", "abort", run_id, "--reason", "Enough."))["state"] == "aborted"
+    with pytest.raises(CommandError, match="finished"):
+        said("run", "resume", run_id, "--reason", "Once more.")
+    with pytest.raises(CommandError, match="No worker run"):
+        said("run", "abort", "gordackworker-0", "--reason", "No such run.")
+    assert WorkerRun.objects.count() == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_changing_a_run_wants_the_permission_of_whoever_is_named(place: str) -> None:
+    tokens.create(username="robot", role=Role.AUDITOR)
+    run_id = json.loads(said("run", "--execute", "--reason", "It is back."))["run_id"]
+    named, change = ["--user", "robot"], ["pause", run_id, "--reason", "Wait."]
+    with pytest.raises(CommandError, match="permission"):
+        said("run", *(named + change if place == "before" else change + named))
+
+
+@pytest.mark.django_db
 def test_somebody_without_the_permission_runs_nothing() -> None:
     tokens.create(username="robot", role=Role.AUDITOR)
     with pytest.raises(CommandError, match="permission"):

@@ -1,4 +1,4 @@
-"""The demo's receiver: a real HTTP server that can be in an outage, and keeps its own record of what arrived.
+"""The demo's receiver: a real HTTP server that refuses in several ways, and keeps its own record of what arrived.
 
 It speaks Standard Webhooks (`POST /webhook`) and Splunk's HTTP Event Collector (`POST /services/collector/event`), both
 as far as a sender can see. Its state is two files in a folder, so that the operator's commands need no connection.
@@ -9,6 +9,7 @@ import json
 from collections import Counter
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,37 +21,79 @@ from cavra_site.processes import StopRequest
 WEBHOOK_PATH = "/webhook"
 COLLECTOR_PATH = "/services/collector/event"
 _MAX_BODY_BYTES = 2 * 1024 * 1024
+RETRY_AFTER_SECONDS = 10
 _SHOWN = 50
+
+
+class Mood(StrEnum):
+    """How the receiver answers, in the order of its course of refusals."""
+
+    OUTAGE = "outage"
+    BUSY = "busy"
+    LOCKED = "locked"
+    WORKING = "working"
+
+    @property
+    def status(self) -> HTTPStatus:
+        return _WORDS[self][0]
+
+    @property
+    def state(self) -> str:
+        return _WORDS[self][1]
+
+    @property
+    def explanation(self) -> str:
+        return _WORDS[self][2]
+
+    @property
+    def next(self) -> "Mood":
+        """The mood that follows; the last one begins the course anew."""
+        course = list(Mood)
+        return course[(course.index(self) + 1) % len(course)]
+
+
+_WORDS = {
+    Mood.OUTAGE: (HTTPStatus.SERVICE_UNAVAILABLE, "in an outage", "Every delivery is answered with 503."),
+    Mood.BUSY: (
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "too busy",
+        f"Every delivery is answered with 429 and told to come back after {RETRY_AFTER_SECONDS} seconds.",
+    ),
+    Mood.LOCKED: (HTTPStatus.UNAUTHORIZED, "refusing the credential", "Every delivery is answered with 401."),
+    Mood.WORKING: (HTTPStatus.OK, "working", "Every delivery is taken."),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One request that reached the receiver. `taken` is false for one it answered with 503."""
+    """One request that reached the receiver, and the status it was answered with if it was not taken."""
 
     at: str
     door: str
     idempotency_key: str
     taken: bool
+    refused_with: int | None = None
 
 
 class Record:
-    """What arrived, and whether there is an outage. Every process that knows the folder sees the same."""
+    """What arrived, and the receiver's mood. Every process that knows the folder sees the same."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._arrivals = folder / "arrivals.jsonl"
-        self._recovered = folder / "recovered"
+        self._mood = folder / "mood"
         self._lock = Lock()
 
     @property
-    def in_outage(self) -> bool:
-        return not self._recovered.exists()
+    def mood(self) -> Mood:
+        return Mood(self._mood.read_text(encoding="ascii")) if self._mood.exists() else Mood.OUTAGE
 
-    def recover(self) -> None:
-        self._recovered.touch()
-
-    def begin_outage(self) -> None:
-        self._recovered.unlink(missing_ok=True)
+    @mood.setter
+    def mood(self, mood: Mood) -> None:
+        # Whoever reads meanwhile finds the old word or the new one, never half of it.
+        beside = self._mood.with_suffix(".new")
+        beside.write_text(mood, encoding="ascii")
+        beside.replace(self._mood)
 
     def add(self, arrival: Arrival) -> None:
         with self._lock, self._arrivals.open("a", encoding="utf-8") as file:
@@ -67,12 +110,16 @@ class Record:
         taken = Counter(arrival.idempotency_key for arrival in arrivals if arrival.taken)
         tries = Counter(arrival.idempotency_key for arrival in arrivals)
         return {
-            "in_outage": self.in_outage,
+            "mood": self.mood,
             "arrived": len(arrivals),
             "taken": sum(taken.values()),
             "keys": {key: {"arrived": count, "taken": taken[key]} for key, count in tries.items()},
             "arrivals": [asdict(arrival) for arrival in arrivals],
         }
+
+
+# What a POST sets; None for the mood that follows.
+_BUTTONS = {"/recover": Mood.WORKING, "/outage": Mood.OUTAGE, "/next": None}
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -96,20 +143,20 @@ class _Handler(BaseHTTPRequestHandler):
             self._take("webhook", self.headers.get("webhook-id", ""), "{}")
         elif self.path == COLLECTOR_PATH:
             self._take("splunk", _collector_key(body), json.dumps({"text": "Success", "code": 0}))
-        elif self.path in {"/recover", "/outage"}:
-            self.record.recover() if self.path == "/recover" else self.record.begin_outage()
-            self._answer(HTTPStatus.SEE_OTHER, "", "text/plain", location="/")
+        elif self.path in _BUTTONS:
+            self.record.mood = _BUTTONS[self.path] or self.record.mood.next
+            self._answer(HTTPStatus.SEE_OTHER, "", "text/plain", Location="/")
         else:
             self._answer(HTTPStatus.NOT_FOUND, "{}", "application/json")
 
     def _take(self, door: str, key: str, answer: str) -> None:
-        taken = not self.record.in_outage
+        mood = self.record.mood
+        taken = mood is Mood.WORKING
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        self.record.add(Arrival(at=now, door=door, idempotency_key=key[:200], taken=taken))
-        if taken:
-            self._answer(HTTPStatus.OK, answer, "application/json")
-        else:
-            self._answer(HTTPStatus.SERVICE_UNAVAILABLE, "{}", "application/json")
+        refused_with = None if taken else mood.status.value
+        self.record.add(Arrival(now, door, idempotency_key=key[:200], taken=taken, refused_with=refused_with))
+        headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if mood is Mood.BUSY else {}
+        self._answer(mood.status, answer if taken else "{}", "application/json", **headers)
 
     def _body(self) -> bytes | None:
         length = self.headers.get("Content-Length", "0")
@@ -117,13 +164,13 @@ class _Handler(BaseHTTPRequestHandler):
             return None
         return self.rfile.read(int(length))
 
-    def _answer(self, status: HTTPStatus, text: str, content_type: str, *, location: str | None = None) -> None:
+    def _answer(self, status: HTTPStatus, text: str, content_type: str, **headers: str) -> None:
         body = text.encode()
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
-        if location:
-            self.send_header("Location", location)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
 
@@ -170,7 +217,8 @@ button {{ font: inherit; padding: .4rem 1rem }}
 </style>
 <h1>Demo receiver: {state}</h1>
 <p>{explanation}</p>
-<form method="post" action="/{action}"><button>{button}</button></form>
+<form method="post"><button formaction="/{action}">{button}</button>
+<button formaction="/next">Next in its course: {next}</button></form>
 <h2>What arrived</h2>
 <p>{arrived} requests, {taken} of them taken. The newest first; the whole <a href="/record">record as JSON</a>.</p>
 <table><thead><tr><th>Time<th>Door<th>Idempotency key<th>Answer</tr></thead><tbody>{rows}</tbody></table>
@@ -179,18 +227,19 @@ button {{ font: inherit; padding: .4rem 1rem }}
 
 
 def _page(record: Record) -> str:
-    arrivals = record.arrivals()
-    outage = record.in_outage
+    arrivals, mood = record.arrivals(), record.mood
+    works = mood is Mood.WORKING
     rows = "".join(
         f"<tr><td>{html.escape(arrival.at)}<td>{html.escape(arrival.door)}"
-        f"<td>{html.escape(arrival.idempotency_key)}<td>{'taken' if arrival.taken else '503'}</tr>"
+        f"<td>{html.escape(arrival.idempotency_key)}<td>{'taken' if arrival.taken else arrival.refused_with}</tr>"
         for arrival in reversed(arrivals[-_SHOWN:])
     )
     return _PAGE.format(
-        state="in an outage" if outage else "working",
-        explanation="Every delivery is answered with 503." if outage else "Every delivery is taken.",
-        action="recover" if outage else "outage",
-        button="Recover" if outage else "Begin an outage",
+        state=mood.state,
+        explanation=mood.explanation,
+        action="outage" if works else "recover",
+        button="Begin an outage" if works else "Recover",
+        next=f"{mood.next.state} ({mood.next.status.value})",
         arrived=len(arrivals),
         taken=sum(arrival.taken for arrival in arrivals),
         rows=rows,

@@ -40,7 +40,7 @@ def post_webhook(address: tuple[str, int], key: str) -> int:
 def test_it_begins_in_an_outage_and_records_what_it_turned_away(address: tuple[str, int]) -> None:
     assert post_webhook(address, "key-1") == 503
     record = json.loads(send(address, "GET", "/record")[1])
-    assert record["in_outage"] is True
+    assert record["mood"] == "outage"
     assert record["keys"] == {"key-1": {"arrived": 1, "taken": 0}}
 
 
@@ -53,15 +53,36 @@ def test_its_own_button_ends_the_outage_and_the_repeat_is_taken(address: tuple[s
     assert b'action="/outage"' in send(address, "GET", "/")[1]
 
 
+def test_another_button_takes_it_through_its_course_of_refusals(address: tuple[str, int]) -> None:
+    met = []
+    for _ in receiver.Mood:
+        met.append(post_webhook(address, "key-1"))
+        assert send(address, "POST", "/next")[0] == 303
+    assert met == [503, 429, 401, 200]
+    arrivals = json.loads(send(address, "GET", "/record")[1])["arrivals"]
+    assert [arrival["refused_with"] for arrival in arrivals] == [503, 429, 401, None]
+    assert post_webhook(address, "key-1") == 503
+
+
+def test_when_it_is_too_busy_it_says_when_to_come_back(address: tuple[str, int], tmp_path: Path) -> None:
+    receiver.Record(tmp_path).mood = receiver.Mood.BUSY
+    connection = http.client.HTTPConnection(*address, timeout=5)
+    connection.request("POST", receiver.WEBHOOK_PATH, b"{}")
+    answer = connection.getresponse()
+    answer.read()
+    assert (answer.status, answer.headers["Retry-After"]) == (429, str(receiver.RETRY_AFTER_SECONDS))
+    connection.close()
+
+
 def test_a_command_elsewhere_ends_the_outage_too(address: tuple[str, int], tmp_path: Path) -> None:
-    receiver.Record(tmp_path).recover()
+    receiver.Record(tmp_path).mood = receiver.Mood.WORKING
     assert post_webhook(address, "key-1") == 200
-    receiver.Record(tmp_path).begin_outage()
+    receiver.Record(tmp_path).mood = receiver.Mood.OUTAGE
     assert post_webhook(address, "key-2") == 503
 
 
 def test_the_collector_reads_the_key_from_the_indexed_fields(address: tuple[str, int], tmp_path: Path) -> None:
-    receiver.Record(tmp_path).recover()
+    receiver.Record(tmp_path).mood = receiver.Mood.WORKING
     body = json.dumps({"event": {}, "fields": {"idempotency_key": "key-9"}}).encode()
     status, answer = send(address, "POST", receiver.COLLECTOR_PATH, body)
     assert (status, json.loads(answer)["code"]) == (200, 0)

@@ -13,7 +13,7 @@ from django.db import connections
 
 from cavra_site import demo
 from cavra_site.processes import Child, StopRequest, stand_together
-from cavra_site.receiver import Record, serve
+from cavra_site.receiver import Mood, Record, serve
 from rollback_audit.management.doors import refusals
 
 _HOST = "127.0.0.1"
@@ -32,19 +32,22 @@ _KNOWN = "The demo's identities were made before; `cavra user create` gives one 
 
 
 class Command(BaseCommand):
-    help = "Run console, API, worker and a demo receiver. `recover` and `outage` switch the receiver of a running demo."
+    help = (
+        "Run console, API, worker and a demo receiver. `recover` and `outage` switch the receiver of a running demo; "
+        "`next` takes it on in its course of 503, 429, 401 and 200."
+    )
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        actions = ["start", "recover", "outage", "receiver"]
+        actions = ["start", "recover", "outage", "next", "receiver"]
         parser.add_argument("action", nargs="?", default="start", choices=actions)
 
     def handle(self, *_args: object, action: str, **_options: object) -> None:
         folder = settings.HOME / demo.RECEIVER_FOLDER
-        if action == "recover":
-            Record(folder).recover()
-        elif action == "outage":
-            Record(folder).begin_outage()
+        if action in {"recover", "outage", "next"}:
+            record = Record(folder)
+            record.mood = {"recover": Mood.WORKING, "outage": Mood.OUTAGE}.get(action, record.mood.next)
+            self.stdout.write(f"The receiver is {record.mood.state}. {record.mood.explanation}")
         elif action == "receiver":
             serve(port=_receiver_port(), folder=folder)
         else:
@@ -118,7 +121,7 @@ def _welcome(made: dict[str, str], *, port: int, receiver_port: int, folder: Pat
         host=_HOST,
         port=port,
         receiver_port=receiver_port,
-        state="in an outage" if Record(folder).in_outage else "working",
+        state=Record(folder).mood.state,
         home=os.path.relpath(settings.HOME),
         identities=f"Sign in as (shown once):\n{rows}" if made else _KNOWN,
     )

@@ -133,6 +133,7 @@ FIXED = {
     "overview": reverse("console:overview"),
     "deliver": reverse("console:deliver-audit"),
     "plan-form": reverse("console:plan-retry"),
+    "what-if": reverse("console:what-if", query={"retry_delay_minutes": 5, "max_retry_attempts": 6}),
     "run-form": reverse("console:run-worker"),
     "new-schedule": reverse("console:new-schedule"),
     "escalation-form": reverse("console:plan-escalation"),

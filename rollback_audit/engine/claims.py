@@ -42,6 +42,10 @@ from rollback_audit.states import (
 )
 
 
+# Word for word the condition of the index: SQLite sees no further.
+_UNSETTLED = f"('{ResultState.REMAINING}', '{ResultState.SENDING}')"
+
+
 class Claimed(NamedTuple):
     """What a lane's turn came to: the claims to send, and how many results were settled without sending."""
 
@@ -111,7 +115,7 @@ def _candidates(run: WorkerRun, *, lane: RunLane | None, limit: int, lock: str) 
         JOIN "{DeliveryPlan._meta.db_table}" p ON p.id = d.plan_id
         JOIN "{ApprovalDecision._meta.db_table}" a ON a.id = r.approval_id
         JOIN "{ApprovalPlan._meta.db_table}" ap ON ap.id = a.approval_plan_id
-        WHERE r.run_id = %s AND r.state = '{ResultState.REMAINING}' {within}
+        WHERE r.run_id = %s AND r.state = '{ResultState.REMAINING}' AND r.state IN {_UNSETTLED} {within}
         ORDER BY r.connector_id, r.lane_ordinal
         LIMIT %s {lock}
     """  # noqa: S608 - names and enumerations

@@ -142,6 +142,23 @@ def test_a_receiver_met_again_on_a_new_connection_shows_its_certificate_again(
         assert len(receiver.arrivals) == receiver.connection_count == 3
 
 
+def test_a_pooled_connection_is_used_again_by_whoever_trusts_the_same_file(post: Post, tmp_path: Path) -> None:
+    root = Issued.root()
+    receiver = RecordingReceiver()
+    receiver.serve_tls(context(root.issue().chain_file(tmp_path)))
+    with receiver:
+        egress = egress_to(receiver.port, ca_file=str(root.trust_file(tmp_path)))
+        for _ in range(3):
+            assert post(receiver.port, url=f"https://127.0.0.1:{receiver.port}/", egress=egress).outcome == "confirmed"
+        assert (len(receiver.arrivals), receiver.connection_count) == (3, 1)
+
+
+def test_a_ca_file_asks_nothing_of_plain_http(post: Post, tmp_path: Path) -> None:
+    with RecordingReceiver() as receiver:
+        egress = egress_to(receiver.port, ca_file=str(Issued.root().trust_file(tmp_path)))
+        assert post(receiver.port, egress=egress).outcome == Outcome.CONFIRMED
+
+
 @pytest.mark.parametrize("name", FAULTY)
 def test_a_certificate_with_a_fault_gets_no_request(name: str, post: Post, tmp_path: Path) -> None:
     root = Issued.root()

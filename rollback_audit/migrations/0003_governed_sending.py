@@ -163,6 +163,24 @@ class Migration(migrations.Migration):
             name="waves",
             field=models.CharField(blank=True, help_text="The sizes of its canary waves.", max_length=64),
         ),
+        # Before there were waves, a live run went out at once.
+        migrations.RunPython(
+            lambda apps, schema_editor: (
+                apps.get_model("rollback_audit", "WorkerRun").objects.filter(dry_run=False).update(waves="rest")
+            ),
+            migrations.RunPython.noop,
+        ),
+        migrations.AddConstraint(
+            model_name="workerrun",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("dry_run", True),
+                    ("waves", ""),
+                )
+                | (models.Q(("dry_run", False)) & ~models.Q(("waves", ""))),
+                name="worker_run_mode_is_kept",
+            ),
+        ),
         migrations.AddIndex(
             model_name="workerresult",
             index=models.Index(

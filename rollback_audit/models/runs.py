@@ -100,6 +100,11 @@ class WorkerRun(models.Model):
                 condition=Q(dry_run=False) | Q(delivered_count=0, failed_count=0, unknown_count=0),
                 name="worker_run_dry_sends_nothing",
             ),
+            # Only a live run has waves, so that no change of the mode alone is taken, in either direction.
+            models.CheckConstraint(
+                condition=Q(dry_run=True, waves="") | (Q(dry_run=False) & ~Q(waves="")),
+                name="worker_run_mode_is_kept",
+            ),
             models.CheckConstraint(
                 condition=Q(aborted_by="") | ~Q(abort_reason=""), name="worker_run_abort_has_a_reason"
             ),

@@ -35,8 +35,9 @@ from rollback_audit.records.backtests import (
 from rollback_audit.states import FailureKind, MetadataKind, Permission
 
 MOST_DAYS = 90
-# About a second of replaying, and some tens of megabytes.
+# Some tens of megabytes; and about five seconds of replaying, where every attempt of a policy is used up.
 MOST_FAILURES = 100_000
+MOST_REPLAYED_ATTEMPTS = 1_000_000
 _CHUNK = 2_000
 
 
@@ -45,7 +46,8 @@ def back_test(
 ) -> BackTestRecord:
     """What `policy` would have made of the deliveries that first failed since then, beside the default policy.
 
-    Raises InvalidInput where `since` is not within the last MOST_DAYS days, or more than MOST_FAILURES attempts failed.
+    Raises InvalidInput where `since` is not within the last MOST_DAYS days, and where more failed than can be replayed
+    at once: MOST_FAILURES, or fewer under a policy of many attempts.
     """
     actor.require(Permission.PLAN_RETRY)
     check_filters(source=source, provider=provider)
@@ -53,9 +55,10 @@ def back_test(
     # Whoever asks for all of it has read the clock a moment before.
     if not now - timedelta(days=MOST_DAYS, minutes=1) <= since < now:
         raise InvalidInput({"since": [f"Expected a moment of the last {MOST_DAYS} days."]})
+    failures = _failures(since, provider, most=min(MOST_FAILURES, MOST_REPLAYED_ATTEMPTS // policy.max_retry_attempts))
     total = Comparison()
     rows = []
-    for connector, past in sorted(_past(since=since, source=source, provider=provider).items()):
+    for connector, past in sorted(_past(failures, since=since, source=source).items()):
         known = outages(past.failures)
         row = Comparison()
         for delivery in past.deliveries(connector):
@@ -100,12 +103,12 @@ class _Past:
             yield PastDelivery(delivery_id, connector.name, connector.drops_repeats, failures)
 
 
-def _past(*, since: datetime, source: str, provider: str) -> dict[_Connector, _Past]:
+def _past(failures: Iterator[tuple[Any, ...]], *, since: datetime, source: str) -> dict[_Connector, _Past]:
     """Every failure since then by its connector; as deliveries, those of the source."""
     names = {row.pk: _Connector(row.name, row.drops_repeats) for row in Connector.objects.all()}
     tests = _confirmed_tests(since)
     found: dict[_Connector, _Past] = defaultdict(_Past)
-    for connector_pk, delivery_id, of, number, at, kind, held_seconds, delivered_at in _failures(since, provider):
+    for connector_pk, delivery_id, of, number, at, kind, held_seconds, delivered_at in failures:
         connector = names[connector_pk]
         failure = PastFailure(
             at,
@@ -122,7 +125,7 @@ def _past(*, since: datetime, source: str, provider: str) -> dict[_Connector, _P
     return found
 
 
-def _failures(since: datetime, provider: str) -> Iterator[tuple[Any, ...]]:
+def _failures(since: datetime, provider: str, *, most: int) -> Iterator[tuple[Any, ...]]:
     """The failed attempts since then, oldest first, each with the next delivery that its connector confirmed.
 
     The index attempt_failures gives them in order; delivery_confirmed gives each its confirmation in one step, so what
@@ -136,7 +139,7 @@ def _failures(since: datetime, provider: str) -> Iterator[tuple[Any, ...]]:
     failed = DeliveryAttempt.objects.filter(failure_kind__isnull=False, settled_at__gte=since)
     if provider:
         failed = failed.filter(delivery__provider=provider)
-    _check_size(failed)
+    _check_size(failed, most=most)
     return (
         failed.order_by("settled_at", "id")
         .values_list(
@@ -153,16 +156,11 @@ def _failures(since: datetime, provider: str) -> Iterator[tuple[Any, ...]]:
     )
 
 
-def _check_size(failed: QuerySet[DeliveryAttempt]) -> None:
+def _check_size(failed: QuerySet[DeliveryAttempt], *, most: int) -> None:
     # Counting stops there as well.
-    if failed.order_by()[: MOST_FAILURES + 1].count() > MOST_FAILURES:
-        raise InvalidInput(
-            {
-                "since": [
-                    f"More than {MOST_FAILURES:,} attempts failed since then. Take a shorter time or one connector."
-                ]
-            }
-        )
+    if failed.order_by()[: most + 1].count() > most:
+        said = f"More than {most:,} attempts failed since then. Take a shorter time, one connector or fewer attempts."
+        raise InvalidInput({"since": [said]})
 
 
 def _confirmed_tests(since: datetime) -> dict[str, list[datetime]]:

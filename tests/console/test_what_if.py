@@ -80,7 +80,7 @@ def test_more_than_can_be_replayed_is_said(analyst: Client, outage: None, monkey
     monkeypatch.setattr(backtests, "MOST_FAILURES", 1)
     answer = analyst.get(ADDRESS, EAGER)
     assert answer.status_code == 400
-    assert "Take a shorter time or one connector" in answer.content.decode()
+    assert "Take a shorter time, one connector or fewer attempts" in answer.content.decode()
 
 
 def test_an_auditor_is_turned_away(signed_in: SignedIn) -> None:

@@ -169,7 +169,7 @@ def test_what_nobody_knows_is_refused(analyst: Actor, wrong: dict[str, Any]) -> 
 def test_more_than_can_be_replayed_at_once_is_refused(
     analyst: Actor, siem: Connector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backtests, "MOST_FAILURES", 1)
+    monkeypatch.setattr(backtests, "MOST_REPLAYED_ATTEMPTS", 6 * 2 - 1)
     failed(siem)
     assert back_tested(analyst).delivery_count == 1
     failed(siem, 1)

@@ -13,12 +13,12 @@ _POLICY = {
     "max_delay_minutes": "Longest delay (min)",
     "jitter_ratio": "Jitter",
     "allow_immediate_retry": "Retry at once",
-    "retry_unknown_outcome": "Unknown outcomes",
+    "retry_unknown_outcome": "Retry unknown outcomes",
 }
 _FIGURES = {
     "retry_count": "Retries",
-    "wasted_retry_count": "wasted",
-    "unproven_retry_count": "of them unproven",
+    "wasted_retry_count": "Wasted retries",
+    "unproven_retry_count": "Unproven of these",
     "recovered_count": "Recovered",
     "given_up_count": "Given up",
     "waiting_count": "Waiting",

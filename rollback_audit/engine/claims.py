@@ -41,7 +41,6 @@ from rollback_audit.states import (
     SkipReason,
 )
 
-
 # Word for word the condition of the index: SQLite sees no further.
 _UNSETTLED = f"('{ResultState.REMAINING}', '{ResultState.SENDING}')"
 

@@ -92,7 +92,7 @@ class _Drain:
                     answers = client.pump(timeout_seconds=PUMP_SECONDS)
                     self._settled += answers
                     quiet = not answers
-                elif not self._settled:
+                elif not self._settled and not self._lanes.want_a_look:
                     time.sleep(PUMP_SECONDS)  # every lane waits: for its pace, or for what others have on the wire
                 self._keep_alive()
 

@@ -93,6 +93,16 @@ def test_architecture_says_of_every_table_what_it_is_for() -> None:
     assert set(MODEL.findall(text)) == {model.__name__ for model in apps.get_app_config("rollback_audit").get_models()}
 
 
+def test_every_constraint_that_is_promised_is_there() -> None:
+    text = (DOCS / "governance.md").read_text(encoding="utf-8").split("## What the database refuses")[1]
+    promised = re.findall(
+        r"`(\w+)`", "".join(line for line in text.split("\n## ")[0].splitlines() if line.startswith("|"))
+    )
+    models = apps.get_app_config("rollback_audit").get_models()
+    assert promised
+    assert set(promised) <= {constraint.name for model in models for constraint in model._meta.constraints}
+
+
 def test_the_diagram_is_what_its_source_draws() -> None:
     source = runpy.run_path(str(DOCS / "diagrams" / "draw.py"))
     assert source["DRAWING"].read_text(encoding="utf-8") == source["svg"]()

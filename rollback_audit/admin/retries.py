@@ -215,9 +215,7 @@ class LaneList(EvidenceList):
     rows = staticmethod(queries.lanes)
     slug = "run-connectors"
     heading = "Runs by connector"
-    explanation = (
-        "What each live run sent over a connector: how far its waves came, and whether its rule stopped it."
-    )
+    explanation = "What each live run sent over a connector: how far its waves came, and whether its rule stopped it."
     empty = "No live run yet."
     columns = (
         Column("Run", "run.run_id", Kind.ID, pages.RUN),

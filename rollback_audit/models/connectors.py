@@ -23,7 +23,7 @@ class Connector(models.Model):
     repeat_check = models.CharField(
         max_length=16,
         choices=choices(RepeatCheck),
-        default=RepeatCheck.NEVER,
+        default=RepeatCheck.NEVER.value,
         help_text="How it is asked before a repeat.",
     )
     revision = models.CharField(max_length=32)
@@ -32,7 +32,7 @@ class Connector(models.Model):
     problem = models.CharField(max_length=200, blank=True, help_text="The configuration key at fault, and why.")
     hold = models.CharField(max_length=24, choices=choices(ConnectorStanding), null=True, blank=True)
     held_since = models.DateTimeField(null=True, blank=True)
-    circuit = models.CharField(max_length=16, choices=choices(CircuitState), default=CircuitState.CLOSED)
+    circuit = models.CharField(max_length=16, choices=choices(CircuitState), default=CircuitState.CLOSED.value)
     circuit_until = models.DateTimeField(null=True, blank=True, help_text="When an open circuit may be probed.")
     circuit_window_from = models.DateTimeField(null=True, blank=True)
     circuit_failures = models.PositiveIntegerField(default=0)

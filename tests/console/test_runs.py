@@ -152,7 +152,7 @@ def test_a_stopped_connector_says_why(
     drain.drain(live)
     assert RunLane.objects.get().stop_reason == StopReason.FAILURE_RATE
     page = seen(signed_in("ada", Role.AUDITOR), live)
-    assert "1 of 2 stopped: failure rate" in page
+    assert "1 of 2 stopped failure rate" in page
     assert "2 run aborted" in page
 
 

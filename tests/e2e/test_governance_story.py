@@ -96,7 +96,7 @@ def test_two_people_retry_deliveries_and_close_the_recovery(
         assert "Paused by" not in said(omar)
         sweep.sweep()
         omar.page.reload()
-        assert "stopped: failure rate" in said(omar)
+        assert "stopped failure rate" in said(omar)
         assert len(receiver.arrivals) == 4
         picture(omar.page, "run-stopped")
 

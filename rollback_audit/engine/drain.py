@@ -23,6 +23,8 @@ AHEAD_SECONDS = 0.25
 MAX_AHEAD = 1024
 SETTLE_SECONDS = 0.25
 PUMP_SECONDS = 0.05
+# How long a worker without anything to send waits for the others to end a wave. Leaving it is safe: the sweeper comes.
+PATIENCE_SECONDS = 5.0
 # A worker that drives a run says so this often; after twice as long another one may join in.
 BEAT_SECONDS = 2.0
 BEAT_LASTS = timedelta(seconds=3 * BEAT_SECONDS)
@@ -75,7 +77,7 @@ class _Drain:
         self._settled: list[Settlement[Claim]] = []
         self._window = IN_FLIGHT
         self._is_stopping = False
-        self._recorded_at = self._beaten_at = self._renewed_at = time.monotonic()
+        self._recorded_at = self._beaten_at = self._renewed_at = self._busy_at = time.monotonic()
 
     def drive(self, should_stop: Callable[[], bool]) -> None:
         quiet = False
@@ -86,7 +88,9 @@ class _Drain:
                     client.submit(self._record(claim_more=True))
                 elif self._is_due(quiet=quiet or client.pending == 0):
                     self._record(claim_more=False)
-                if not self._held and (self._is_stopping or self._lanes.are_over):
+                if self._lanes.want_opening:
+                    self._open_waves()
+                if self._has_finished():
                     return
                 if client.pending:
                     answers = client.pump(timeout_seconds=PUMP_SECONDS)
@@ -121,9 +125,6 @@ class _Drain:
             if claim_more:
                 claimed = self._claim(usable)
         self._forget_settled()
-        if self._lanes.are_answered:
-            with transaction.atomic():
-                self._skip_stopped(self._lanes.open_waves())
         return self._sends(claimed, usable, start_by=asked_at + self._lease_seconds - self._run.timeout_seconds)
 
     def _claim(self, usable: Mapping[int, Usable]) -> list[Claim]:
@@ -138,6 +139,18 @@ class _Drain:
             connector = usable[turn.lane.connector_pk]
             self._lanes.claimed(turn, sent=len(sent), skipped=skipped_count, usable=connector, now=now)
         return [item for found in claimed for item in found.claims]
+
+    def _open_waves(self) -> None:
+        with transaction.atomic():
+            self._skip_stopped(self._lanes.open_waves())
+
+    def _has_finished(self) -> bool:
+        """Whether there is nothing left to do here. Whoever opens the next wave may be lost: patience ends."""
+        if self._held or not self._lanes.wait_for_others:
+            self._busy_at = time.monotonic()
+        if self._held:
+            return False
+        return self._is_stopping or self._lanes.are_over or time.monotonic() - self._busy_at >= PATIENCE_SECONDS
 
     def _skip_stopped(self, stopped: Sequence[Lane]) -> None:
         for lane in stopped:

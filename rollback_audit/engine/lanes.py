@@ -52,15 +52,13 @@ class Turn(NamedTuple):
 class Lane:
     """One worker's view of a lane. `in_flight` and `tally` are its own; `row` is as it was last read.
 
-    A dry lane has nothing more to claim in this wave. `waits` says that the rest of the wave is on the wires of other
-    workers: whoever settles the last of it opens the next.
+    A dry lane has nothing more to claim in this wave. Nothing is looked for in a lane before `look_at` (monotonic).
     """
 
     row: RunLane
     in_flight: int = 0
     tally: Tally = NO_RESULTS
     is_dry: bool = False
-    waits: bool = False
     look_at: float = 0.0
 
     @property
@@ -118,7 +116,7 @@ class Lanes:
 
     @property
     def are_over(self) -> bool:
-        return all(lane.is_over or lane.waits for lane in self._lanes.values())
+        return all(lane.is_over for lane in self._lanes.values())
 
     @property
     def want_a_look(self) -> bool:
@@ -172,8 +170,15 @@ class Lanes:
             Connector.objects.filter(pk=usable.row.pk).update(next_send_at=next_at)
 
     @property
-    def are_answered(self) -> bool:
-        return any(lane.is_answered for lane in self._lanes.values())
+    def wait_for_others(self) -> bool:
+        """Whether all that is left in their waves is on the wires of other workers."""
+        return all(lane.is_over or lane.is_answered for lane in self._lanes.values())
+
+    @property
+    def want_opening(self) -> bool:
+        """Whether a wave may have been answered by now."""
+        now = time.monotonic()
+        return any(lane.is_answered and now >= lane.look_at for lane in self._lanes.values())
 
     def open_waves(self) -> list[Lane]:
         """Open the next wave of each lane whose last one is answered, or stop it. Returns the lanes that stop.
@@ -182,15 +187,15 @@ class Lanes:
         """
         stopped = []
         for lane in self._lanes.values():
-            if not lane.is_answered:
+            if not lane.is_answered or time.monotonic() < lane.look_at:
                 continue
             wave = self._run.results.filter(
                 connector_id=lane.connector_pk,
                 lane_ordinal__gte=lane.row.wave_from,
                 lane_ordinal__lte=lane.row.open_until,
             )
-            lane.waits = wave.filter(UNSETTLED).exists()
-            if lane.waits:
+            if wave.filter(UNSETTLED).exists():
+                lane.look_at = time.monotonic() + LOOK_AGAIN_SECONDS
                 continue
             reason = why_stop(_tally(wave), self._rule, wave_is_over=True)
             if reason is None:

@@ -11,17 +11,18 @@ from rollback_audit.delivery.contract import Send, Settlement
 from rollback_audit.engine import attempts, claims, clock, connectors, lanes, leases, receipts, runs, settlement
 from rollback_audit.engine.approvers import standing_approvers
 from rollback_audit.engine.attempts import Claim
-from rollback_audit.engine.lanes import Lane, Lanes, Usable
+from rollback_audit.engine.lanes import LOOK_AGAIN_SECONDS, Lane, Lanes, Usable
 from rollback_audit.models import RetryPlan, WorkerRun
 from rollback_audit.states import FailureKind, RunState, SkipReason
 
 # A machine runs two workers unless told otherwise: 256 on the wire.
 IN_FLIGHT = 128
-# What is claimed beyond what fits on the wire: as much as is sent in this time, so that a commit serves many deliveries
-# where receivers are fast, and few are left in doubt by a crash where they are slow.
+# What is claimed beyond what fits on the wire: as much as the quickest receiver takes in this time, so that a commit
+# serves many deliveries where receivers are fast, and few are left in doubt by a crash where they are slow.
 AHEAD_SECONDS = 0.25
 MAX_AHEAD = 1024
 SETTLE_SECONDS = 0.25
+SETTLE_COUNT = 384
 PUMP_SECONDS = 0.05
 # How long a worker without anything to send waits for the others to end a wave. Leaving it is safe: the sweeper comes.
 PATIENCE_SECONDS = 5.0
@@ -76,6 +77,7 @@ class _Drain:
         self._held: dict[int, Claim] = {}
         self._settled: list[Settlement[Claim]] = []
         self._window = IN_FLIGHT
+        self._quickest_ms = 60_000
         self._is_stopping = False
         self._recorded_at = self._beaten_at = self._renewed_at = self._busy_at = time.monotonic()
 
@@ -84,12 +86,10 @@ class _Drain:
         with Client[Claim](max_in_flight=IN_FLIGHT) as client:
             while True:
                 self._is_stopping = self._is_stopping or should_stop()
-                if self._has_room and self._lanes.want_a_look:
+                if self._has_room and (self._lanes.want_a_look or self._may_end_a_wave(idle=client.pending == 0)):
                     client.submit(self._record(claim_more=True))
                 elif self._is_due(quiet=quiet or client.pending == 0):
                     self._record(claim_more=False)
-                if self._lanes.want_opening:
-                    self._open_waves()
                 if self._has_finished():
                     return
                 if client.pending:
@@ -97,7 +97,7 @@ class _Drain:
                     self._settled += answers
                     quiet = not answers
                 elif not self._settled and not self._lanes.want_a_look:
-                    time.sleep(PUMP_SECONDS)  # every lane waits: for its pace, or for what others have on the wire
+                    time.sleep(LOOK_AGAIN_SECONDS)  # every lane waits: for its pace, or for the wires of others
                 self._keep_alive()
 
     @property
@@ -108,9 +108,14 @@ class _Drain:
     def _has_room(self) -> bool:
         return not self._is_stopping and self._unsettled <= self._window // 2
 
+    def _may_end_a_wave(self, *, idle: bool) -> bool:
+        """Whether the answers at hand, or by now those of other workers, may be the last of a wave."""
+        return self._lanes.want_opening or (idle and bool(self._settled) and not self._lanes.are_over)
+
     def _is_due(self, *, quiet: bool) -> bool:
         """Answers wait for more of them, but not for those of a receiver that keeps silent."""
-        return bool(self._settled) and (quiet or time.monotonic() - self._recorded_at >= SETTLE_SECONDS)
+        waited = time.monotonic() - self._recorded_at >= SETTLE_SECONDS or len(self._settled) >= SETTLE_COUNT
+        return bool(self._settled) and (quiet or waited)
 
     def _record(self, *, claim_more: bool) -> list[Send[Claim]]:
         """Settle what came back and, in the same commit, claim what goes out next. Returns what to send."""
@@ -123,6 +128,7 @@ class _Drain:
             self._skip_stopped(self._lanes.settled(self._settled))
             usable = lanes.usable_connectors() if claim_more else {}
             if claim_more:
+                self._skip_stopped(self._lanes.open_waves())
                 claimed = self._claim(usable)
         self._forget_settled()
         return self._sends(claimed, usable, start_by=asked_at + self._lease_seconds - self._run.timeout_seconds)
@@ -140,10 +146,6 @@ class _Drain:
             self._lanes.claimed(turn, sent=len(sent), skipped=skipped_count, usable=connector, now=now)
         return [item for found in claimed for item in found.claims]
 
-    def _open_waves(self) -> None:
-        with transaction.atomic():
-            self._skip_stopped(self._lanes.open_waves())
-
     def _has_finished(self) -> bool:
         """Whether there is nothing left to do here. Whoever opens the next wave may be lost: patience ends."""
         if self._held or not self._lanes.wait_for_others:
@@ -159,11 +161,12 @@ class _Drain:
     def _forget_settled(self) -> None:
         for item in self._settled:
             del self._held[item.key.delivery_pk]
-        now = time.monotonic()
-        per_second = len(self._settled) / max(now - self._recorded_at, 0.001)
-        self._window = IN_FLIGHT + min(MAX_AHEAD, int(per_second * AHEAD_SECONDS))
+        if self._settled:
+            # The quickest ever: later ones have waited their turn on this machine, too.
+            self._quickest_ms = max(1, min(self._quickest_ms, *(item.duration_ms for item in self._settled)))
+            self._window = IN_FLIGHT + min(MAX_AHEAD, int(IN_FLIGHT * AHEAD_SECONDS * 1000 / self._quickest_ms))
         self._settled = []
-        self._recorded_at = now
+        self._recorded_at = time.monotonic()
 
     def _sends(self, claimed: Sequence[Claim], usable: Mapping[int, Usable], *, start_by: float) -> list[Send[Claim]]:
         sends: list[Send[Claim]] = []

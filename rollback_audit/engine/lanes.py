@@ -25,7 +25,7 @@ from rollback_audit.planning.waves import NO_RESULTS, StopRule, Tally, wave_ends
 from rollback_audit.states import CircuitState, DeliveryState, Outcome, ResultState, StopReason
 
 # A lane that may send nothing for the moment is looked at again after this long.
-LOOK_AGAIN_SECONDS = 0.05
+LOOK_AGAIN_SECONDS = 0.02
 # More than any lane takes at once: what it would like where nothing but the room on the wire bounds it.
 _PLENTY = 10_000
 
@@ -183,7 +183,7 @@ class Lanes:
     def open_waves(self) -> list[Lane]:
         """Open the next wave of each lane whose last one is answered, or stop it. Returns the lanes that stop.
 
-        To be called once the answers are committed: of two workers that settle the end of a wave, one sees it whole.
+        Of two workers that settle the end of a wave at once, neither sees it whole; both look again a little later.
         """
         stopped = []
         for lane in self._lanes.values():

@@ -83,7 +83,7 @@ def test_a_run_goes_out_in_waves_each_answered_before_the_next(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(drain.Lanes, "open_waves", noting)
         finished = loop.drained(started)
-    assert waves == [1, 11, 21]
+    assert waves == [0, 1, 11, 21]
     assert finished.run.state == RunState.COMPLETED
     part = part_of(finished, "siem")
     assert (part.delivered_count, part.wave, part.wave_count, part.stop_reason) == (100, 4, 4, None)

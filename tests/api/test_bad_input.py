@@ -9,7 +9,7 @@ import pytest
 from django.apps import apps
 from rest_framework.test import APIClient
 
-from tests.api.doors import ABORT, PATCH, POSTS, WRITES, A, B, Door, World
+from tests.api.doors import CHANGES, PATCH, POSTS, WRITES, A, B, Door, World
 
 pytestmark = pytest.mark.django_db
 
@@ -216,8 +216,9 @@ def _recoveries() -> Iterator[Bad]:
         yield Bad(_CLOSE, {"closure_state": word, "external_ref": "", "notes": " "}, ("external_ref",))
 
 
-def _aborts() -> Iterator[Bad]:
-    yield from _each(ABORT, "reason", [*_TEXTS, "", None])
+def _changes_of_runs() -> Iterator[Bad]:
+    for door in CHANGES:
+        yield from _each(door, "reason", [*_TEXTS, "", None])
 
 
 TABLE = [
@@ -233,7 +234,7 @@ TABLE = [
         _schedules,
         _words,
         _recoveries,
-        _aborts,
+        _changes_of_runs,
     )
     for bad in part()
 ]

@@ -118,5 +118,6 @@ def test_the_keyboard_alone_reaches_the_content_and_the_first_button(windows: Wi
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("#content")).to_be_focused()
-    page.keyboard.press("Tab")
+    # Pressed on what has the focus: Chromium may still be scrolling to the fragment, and would begin from the top.
+    page.locator("#content").press("Tab")
     expect(page.get_by_role("button", name="Deliver Ack Audit")).to_be_focused()

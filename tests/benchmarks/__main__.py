@@ -7,6 +7,7 @@ Every figure is a median of pairs: ours, then the least that could do it, in tur
 import json
 import os
 import platform
+import signal
 import socket
 import statistics
 import subprocess
@@ -136,21 +137,24 @@ def _dead_receiver() -> Iterator[int]:
 @contextmanager
 def _worker(environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """`cavra worker` with its task cluster, up and idle."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cavra_site.cli", "worker"],
-        env=environment,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-    try:
-        assert process.stderr is not None
-        while b"cluster_started" not in process.stderr.readline():
-            pass
-        time.sleep(_SETTLE_SECONDS)
-        yield process
-    finally:
-        process.terminate()
-        process.wait(timeout=60)
+    with tempfile.TemporaryFile() as log:
+        # A file: nobody would read a pipe, and a worker that cannot log stands still.
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cavra_site.cli", "worker"], env=environment, stderr=log, start_new_session=True
+        )
+        try:
+            while b"cluster_started" not in os.pread(log.fileno(), 1 << 20, 0):
+                time.sleep(0.05)
+            time.sleep(_SETTLE_SECONDS)
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=60)
+            except subprocess.TimeoutExpired:
+                sys.stderr.write("the worker had not ended a minute after it was asked to\n")
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
 
 
 def _largest_descendant_mebibytes(pid: int) -> float:

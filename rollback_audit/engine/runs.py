@@ -1,21 +1,20 @@
 """Worker runs as records: what a run selected, what came of it, and its receipt."""
 
-from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from django.db.models import Count, Exists, OuterRef
+from django.db.models import Exists, OuterRef
 
 from rollback_audit.engine import ledger, plans, present
+from rollback_audit.engine import parts as counted
 from rollback_audit.engine.lines import attempt_entry_id, execution_id
+from rollback_audit.engine.parts import Part
 from rollback_audit.errors import UnknownRecord
-from rollback_audit.models import ApprovalDecision, RetryDecision, RunLane, WorkerResult, WorkerRun
-from rollback_audit.planning.waves import wave_ends
+from rollback_audit.models import ApprovalDecision, RetryDecision, WorkerResult, WorkerRun
 from rollback_audit.records.approvals import ExecutionRecord
 from rollback_audit.records.history import HistoryRow
 from rollback_audit.records.runs import (
     RUN_CONTROLS,
-    ConnectorReceiptRecord,
     DriftRecord,
     FollowUpActionRecord,
     RetryResultRecord,
@@ -28,10 +27,8 @@ from rollback_audit.states import (
     ApprovalState,
     FollowUpApproval,
     MetadataKind,
-    ResultState,
     RunState,
     SkipReason,
-    StopReason,
 )
 
 _RESULT_RELATIONS = (
@@ -43,6 +40,7 @@ _RESULT_RELATIONS = (
     "attempt__result__run",
     "run",
 )
+_UNFINISHED = frozenset({RunState.QUEUED, RunState.RUNNING})
 _DRY_REASON = "A live run would retry this delivery, once it is approved."
 _LIVE_REASON = "Approved as planned; this run sends it once."
 _PENDING_REASON = "Due for retry, but nobody has approved it."
@@ -90,25 +88,18 @@ def detailed(run: WorkerRun, *, most: int) -> WorkerRunRecord:
         for row in run.results.select_related("decision__plan", "decision__delivery").order_by("ordinal")[:most]
     ]
     pending = _pending(run, most=most)
-    return _record(run, selected=selected, pending=pending, plan_decisions=most, receipt=_receipt(run))
+    return _record(run, counted.count(run), selected=selected, pending=pending, plan_decisions=most)
 
 
 def summary(run: WorkerRun) -> WorkerRunRecord:
     """A run without its decisions and its connectors: what lists show."""
-    return _record(run, selected=[], pending=[], plan_decisions=0, receipt=[])
+    parts = counted.count(run) if run.state in _UNFINISHED else []
+    return replace(_record(run, parts), receipt=[])
 
 
-def receipt(run: WorkerRun) -> WorkerRunRecord:
+def receipt(run: WorkerRun, parts: Sequence[Part]) -> WorkerRunRecord:
     """A run without its decisions: what the ledger keeps."""
-    return _record(run, selected=[], pending=[], plan_decisions=0, receipt=_receipt(run))
-
-
-def tally(run: WorkerRun) -> dict[ResultState, int]:
-    """How many results stand where, counted from the results; what is on the wire counts as remaining."""
-    counts = dict(run.results.order_by().values_list("state").annotate(Count("pk")))
-    tallied = {state: counts.get(state.value, 0) for state in ResultState}
-    tallied[ResultState.REMAINING] += tallied.pop(ResultState.SENDING)
-    return tallied
+    return _record(run, parts)
 
 
 def result_records(rows: Sequence[WorkerResult]) -> list[RetryResultRecord]:
@@ -144,41 +135,6 @@ def _result(row: WorkerResult, lines: dict[str, HistoryRow]) -> RetryResultRecor
     )
 
 
-def _receipt(run: WorkerRun) -> list[ConnectorReceiptRecord]:
-    """The run's results counted by connector; what is on the wire counts as remaining."""
-    states: dict[str, Counter[str]] = defaultdict(Counter)
-    reasons: dict[str, Counter[str]] = defaultdict(Counter)
-    grouped = run.results.order_by().values_list("connector__name", "state", "skipped").annotate(Count("pk"))
-    for provider, state, skipped, count in grouped:
-        states[provider][ResultState.REMAINING if state == ResultState.SENDING else state] += count
-        if skipped:
-            reasons[provider][skipped] += count
-    lanes = {lane.connector.name: lane for lane in run.lanes.select_related("connector")}
-    return [
-        _part(provider, states[provider], reasons[provider], lanes.get(provider), run) for provider in sorted(states)
-    ]
-
-
-def _part(
-    provider: str, counts: Counter[str], reasons: Counter[str], lane: RunLane | None, run: WorkerRun
-) -> ConnectorReceiptRecord:
-    selected = counts.total()
-    return ConnectorReceiptRecord(
-        provider=provider,
-        selected_count=selected,
-        delivered_count=counts[ResultState.DELIVERED],
-        failed_count=counts[ResultState.FAILED],
-        skipped_count=counts[ResultState.SKIPPED],
-        unknown_count=counts[ResultState.UNKNOWN],
-        remaining_count=counts[ResultState.REMAINING],
-        skip_reasons=dict(sorted(reasons.items())),
-        wave=lane.wave if lane else None,
-        wave_count=len(wave_ends(selected, run.waves.split(","))) if lane else None,
-        stop_reason=StopReason(lane.stop_reason) if lane and lane.stop_reason else None,
-        stopped_at=lane.stopped_at if lane else None,
-    )
-
-
 def _pending(run: WorkerRun, *, most: int) -> list[RetryDecision]:
     """Due decisions of a live run's plan that nobody had approved when it began."""
     if run.dry_run or not run.approval_pending_count:
@@ -198,11 +154,11 @@ def _pending(run: WorkerRun, *, most: int) -> list[RetryDecision]:
 
 def _record(
     run: WorkerRun,
+    parts: Sequence[Part],
     *,
-    selected: Sequence[RetryDecision],
-    pending: Sequence[RetryDecision],
-    plan_decisions: int,
-    receipt: list[ConnectorReceiptRecord],
+    selected: Sequence[RetryDecision] = (),
+    pending: Sequence[RetryDecision] = (),
+    plan_decisions: int = 0,
 ) -> WorkerRunRecord:
     chosen = FollowUpApproval.DRY_RUN_NOT_REQUIRED if run.dry_run else FollowUpApproval.APPROVED
     reason = _DRY_REASON if run.dry_run else _LIVE_REASON
@@ -231,8 +187,8 @@ def _record(
             enabled=True,
             cadence=run.cadence,
         ),
-        summary=_summary(run),
-        receipt=receipt,
+        summary=_summary(run, parts),
+        receipt=[counted.record(part, waves=run.waves.split(",")) for part in parts],
         retry_plan=plans.with_decisions(run.retry_plan, most=plan_decisions),
         selected_retries=[present.decision(item) for item in selected],
         follow_up_actions=follow_ups,
@@ -240,10 +196,8 @@ def _record(
     )
 
 
-def _summary(run: WorkerRun) -> RunSummaryRecord:
+def _summary(run: WorkerRun, parts: Sequence[Part]) -> RunSummaryRecord:
     plan = run.retry_plan
-    unfinished = run.state in {RunState.QUEUED, RunState.RUNNING}
-    counts = tally(run) if unfinished else {}
     return RunSummaryRecord(
         retry_plan_count=1,
         retryable_count=plan.retryable_count,
@@ -253,12 +207,14 @@ def _summary(run: WorkerRun) -> RunSummaryRecord:
         approval_pending_count=run.approval_pending_count,
         over_limit_count=run.over_limit_count,
         follow_up_action_count=run.selected_retry_count + run.approval_pending_count,
-        delivered_count=counts.get(ResultState.DELIVERED, run.delivered_count),
-        failed_count=counts.get(ResultState.FAILED, run.failed_count),
-        skipped_count=counts.get(ResultState.SKIPPED, run.skipped_count),
-        unknown_count=counts.get(ResultState.UNKNOWN, run.unknown_count),
-        remaining_count=counts.get(ResultState.REMAINING, run.remaining_count),
+        **_figures(run, parts),
     )
+
+
+def _figures(run: WorkerRun, parts: Sequence[Part]) -> dict[str, int]:
+    """An unfinished run's counts are those of its results; a finished one's are in its row."""
+    figures = counted.figures(counted.total(parts))
+    return figures if run.state in _UNFINISHED else {name: getattr(run, name) for name in figures}
 
 
 def _follow_up(

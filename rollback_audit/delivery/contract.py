@@ -90,6 +90,11 @@ class ConnectorSettings:
     limits: Limits = Limits()
 
 
+def limits_of(settings: ConnectorSettings | None) -> Limits:
+    """A connector's limits; the usual ones where this process has no settings for it."""
+    return settings.limits if settings else Limits()
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What a complete answer means: confirmed, or a failure of one kind.

@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Q
 
-from rollback_audit.delivery.contract import Limits, Settlement
+from rollback_audit.delivery.contract import Settlement, limits_of
 from rollback_audit.engine import clock, connectors, ledger
 from rollback_audit.engine.attempts import Claim
 from rollback_audit.models import Connector
@@ -81,8 +81,7 @@ def _facts(row: Connector) -> CircuitFacts:
 
 
 def _policy(row: Connector) -> CircuitPolicy:
-    settings = connectors.settings_of(row)
-    limits = settings.limits if settings else Limits()
+    limits = limits_of(connectors.settings_of(row))
     return CircuitPolicy(
         threshold=limits.circuit_threshold,
         window_seconds=limits.circuit_window_seconds,

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from django.conf import settings as django_settings
 from django.db.models import QuerySet
 
-from rollback_audit.delivery.contract import ConnectorSettings, Limits, Settlement
+from rollback_audit.delivery.contract import ConnectorSettings, Limits, Settlement, limits_of
 from rollback_audit.engine import bulk, clock, connectors
 from rollback_audit.engine.attempts import Claim
 from rollback_audit.models import Connector, Delivery, RunLane, WorkerResult, WorkerRun
@@ -38,7 +38,7 @@ class Usable(NamedTuple):
 
     @property
     def limits(self) -> Limits:
-        return self.settings.limits if self.settings else Limits()
+        return limits_of(self.settings)
 
 
 class Turn(NamedTuple):

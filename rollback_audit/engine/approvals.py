@@ -291,6 +291,7 @@ def _store(word: _Word, row: ApprovalPlan, named: Collection[ApprovalPlanEntry],
             approver_id=word.approver_id,
             decided_at=now,
             expires_at=now + word.lasts,
+            four_eyes=approvers.four_eyes().value,
             needs_second=word.approval_state is ApprovalState.APPROVED and row.approvals_needed > 1,
         )
         for entry in named

@@ -39,6 +39,7 @@ class RunFacts(NamedTuple):
     approval_pk: int
     approval_decision_id: str
     approval_plan_id: str
+    request_digest: str
 
 
 class Claim(NamedTuple):
@@ -181,6 +182,6 @@ def line(
         claim.started_at,
         *((at, ended.outcome, ended.failure_kind, ended.status_code) if ended else (None, None, None, None)),
         *((ended.retry_after_seconds, ended.duration_ms, ended.already_held) if ended else (None, None, False)),
-        *((run.run_id, run.approval_decision_id) if run else (None, None)),
+        *((run.run_id, run.approval_decision_id, run.request_digest) if run else (None, None, None)),
     )
     return attempt_line(kind, facts, signer=claim.actor, at=at)

@@ -258,6 +258,8 @@ def _claim(item: _Candidate, connector: Connector, *, run: WorkerRun, plan: Retr
             approval_pk=item.approval_pk,
             approval_decision_id=item.approval_decision_id,
             approval_plan_id=item.approval_plan_id,
+            # Judged equal to that of what is sent.
+            request_digest=item.approved_request_digest,
         ),
     )
 

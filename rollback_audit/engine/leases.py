@@ -85,6 +85,7 @@ def _claim_of(attempt: DeliveryAttempt) -> Claim:
             approval_pk=approval.pk,
             approval_decision_id=approval.approval_decision_id,
             approval_plan_id=approval.approval_plan.approval_plan_id,
+            request_digest=approval.request_digest,
         )
     return Claim(
         delivery_pk=delivery.pk,

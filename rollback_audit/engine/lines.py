@@ -43,6 +43,7 @@ class AttemptFacts(NamedTuple):
     already_held: bool
     run_id: str | None
     approval_decision_id: str | None
+    request_digest: str | None
 
 
 class ExecutionFacts(NamedTuple):
@@ -152,7 +153,8 @@ def _attempt_record(facts: AttemptFacts) -> str:
         f'"attempt_number":{facts.attempt_number},"audit_id":"{facts.audit_id}","delivery_id":"{facts.delivery_id}",'
         f'"duration_ms":{_number(facts.duration_ms)},"event_id":"{facts.event_id}",'
         f'"failure_kind":{_text(facts.failure_kind)},"fence":{facts.fence},"outcome":{_text(facts.outcome)},'
-        f'"provider":"{facts.provider}","retry_after_seconds":{_number(facts.retry_after_seconds)},'
+        f'"provider":"{facts.provider}","request_digest":{_text(facts.request_digest)},'
+        f'"retry_after_seconds":{_number(facts.retry_after_seconds)},'
         f'"run_id":{_text(facts.run_id)},"settled_at":{_moment(facts.settled_at)},'
         f'"started_at":"{facts.started_at.isoformat()}","status_code":{_number(facts.status_code)}}}'
     )

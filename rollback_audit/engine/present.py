@@ -30,6 +30,7 @@ from rollback_audit.states import (
     ApprovalState,
     DeliveryState,
     FailureKind,
+    FourEyes,
     Outcome,
     ReasonCode,
     RetryAcknowledgementState,
@@ -101,6 +102,7 @@ def attempt(row: DeliveryAttempt) -> AttemptRecord:
         already_held=row.already_held,
         run_id=row.result.run.run_id if row.result else None,
         approval_decision_id=row.approval.approval_decision_id if row.approval else None,
+        request_digest=row.approval.request_digest if row.approval else None,
     )
 
 
@@ -218,6 +220,8 @@ def approval_decision(row: ApprovalDecision, *, approver: str | None = None) -> 
         approval_state=ApprovalState(row.approval_state),
         plan_digest=row.plan_digest,
         decision_digest=row.decision_digest,
+        request_digest=row.request_digest,
+        four_eyes=FourEyes(row.four_eyes),
         approved_by=row.approved_by,
         approver=approver or row.approver.get_username(),
         decided_at=row.decided_at,

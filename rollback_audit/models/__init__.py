@@ -6,7 +6,7 @@ from rollback_audit.models.approvals import ApprovalDecision, ApprovalPlan, Appr
 from rollback_audit.models.connectors import Connector
 from rollback_audit.models.deliveries import Delivery, DeliveryAttempt
 from rollback_audit.models.drills import DrillAcknowledgement, DrillRoute, DrillSchedule, NotificationPlan
-from rollback_audit.models.ledger import EvidenceEntry
+from rollback_audit.models.ledger import EvidenceEntry, LedgerCheckpoint, LedgerLeaf, LedgerNode
 from rollback_audit.models.packages import DeliveryPlan, EvidencePackage
 from rollback_audit.models.plans import RetryDecision, RetryPlan
 from rollback_audit.models.recoveries import Recovery, RecoveryClosure, RecoveryPlaybook, RecoveryPlaybookEntry
@@ -39,6 +39,9 @@ __all__ = [
     "HealthAlert",
     "HealthAlertAcknowledgement",
     "IdempotentRequest",
+    "LedgerCheckpoint",
+    "LedgerLeaf",
+    "LedgerNode",
     "NotificationPlan",
     "Recovery",
     "RecoveryClosure",

@@ -8,7 +8,7 @@ from django.db.models.constraints import BaseConstraint
 from rollback_audit.models.constraints import choices, one_of
 from rollback_audit.models.deliveries import Delivery
 from rollback_audit.models.plans import RetryDecision, RetryPlan
-from rollback_audit.states import ApprovalAction, ApprovalState, RetryAcknowledgementState
+from rollback_audit.states import ApprovalAction, ApprovalState, FourEyes, RetryAcknowledgementState
 
 
 class RetryAcknowledgement(models.Model):
@@ -103,6 +103,8 @@ class ApprovalDecision(models.Model):
     approver = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False)
     decided_at = models.DateTimeField()
     expires_at = models.DateTimeField()
+    # What this site asked for when the word was said: an auditor judges it by that.
+    four_eyes = models.CharField(max_length=8, choices=choices(FourEyes), default=FourEyes.ON.value)
     needs_second = models.BooleanField(default=False)
     second_approver = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
@@ -127,6 +129,7 @@ class ApprovalDecision(models.Model):
                 name="approval_live_once",
             ),
             one_of("approval_state", ApprovalState, name="approval_state_known"),
+            one_of("four_eyes", FourEyes, name="approval_four_eyes_known"),
             models.CheckConstraint(condition=Q(expires_at__gt=F("decided_at")), name="approval_expires"),
             models.CheckConstraint(
                 condition=Q(approval_state=ApprovalState.APPROVED.value)

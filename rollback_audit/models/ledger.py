@@ -3,6 +3,8 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 from django.db.models.constraints import BaseConstraint
+from django.db.models.functions import Length
+from django.db.models.lookups import Exact
 
 from rollback_audit.models.constraints import choices
 from rollback_audit.states import MetadataKind
@@ -46,3 +48,63 @@ class EvidenceEntry(models.Model):
 
     def __str__(self) -> str:
         return self.entry_id
+
+
+class LedgerLeaf(models.Model):
+    """An entry's place in the tree, given once by the sequencer. It stays when the entry is pruned."""
+
+    index = models.BigIntegerField(primary_key=True)
+    # Not a foreign key: a leaf outlives its entry.
+    entry_pk = models.BigIntegerField(unique=True)
+    leaf_hash = models.BinaryField()
+
+    class Meta:
+        default_permissions = ()
+        ordering: ClassVar = ["index"]
+        verbose_name_plural = "ledger leaves"
+        constraints: ClassVar[list[BaseConstraint]] = [
+            models.CheckConstraint(condition=Q(index__gte=0), name="leaf_index_counts_up"),
+            models.CheckConstraint(condition=Exact(Length("leaf_hash"), 32), name="leaf_hash_whole"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.index)
+
+
+class LedgerNode(models.Model):
+    """The hash of a complete subtree. Only every eighth level is kept: what lies between is soon computed."""
+
+    level = models.PositiveSmallIntegerField()
+    position = models.BigIntegerField()
+    node_hash = models.BinaryField()
+
+    class Meta:
+        default_permissions = ()
+        ordering: ClassVar = ["level", "position"]
+        constraints: ClassVar[list[BaseConstraint]] = [
+            models.UniqueConstraint(fields=["level", "position"], name="node_once"),
+            models.CheckConstraint(condition=Exact(Length("node_hash"), 32), name="node_hash_whole"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.level}/{self.position}"
+
+
+class LedgerCheckpoint(models.Model):
+    """A signed statement of what the tree's root was at a size: one for each size, never changed."""
+
+    tree_size = models.BigIntegerField(primary_key=True)
+    root_hash = models.BinaryField()
+    note = models.TextField()
+    signed_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        ordering: ClassVar = ["-tree_size"]
+        constraints: ClassVar[list[BaseConstraint]] = [
+            models.CheckConstraint(condition=Q(tree_size__gt=0), name="checkpoint_of_something"),
+            models.CheckConstraint(condition=Exact(Length("root_hash"), 32), name="checkpoint_root_whole"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.tree_size)

@@ -3,7 +3,14 @@ from datetime import datetime
 from typing import Any, Self
 
 from rollback_audit.records.plans import RetryDecisionRecord
-from rollback_audit.states import ApprovalAction, ApprovalState, ResultState, RetryAcknowledgementState, SkipReason
+from rollback_audit.states import (
+    ApprovalAction,
+    ApprovalState,
+    FourEyes,
+    ResultState,
+    RetryAcknowledgementState,
+    SkipReason,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +69,8 @@ class ApprovalDecisionRecord:
     approval_state: ApprovalState
     plan_digest: str
     decision_digest: str
+    request_digest: str
+    four_eyes: FourEyes
     approved_by: str
     approver: str
     decided_at: datetime

@@ -44,6 +44,7 @@ class AttemptRecord:
     already_held: bool
     run_id: str | None
     approval_decision_id: str | None
+    request_digest: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

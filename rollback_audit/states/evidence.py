@@ -65,3 +65,6 @@ class MetadataKind(StrEnum):
     RUN_CHANGED = "worker-run-changed"
     CONNECTOR_CHANGED = "connector-changed"
     CONNECTOR_TESTED = "connector-tested"
+    LEDGER_KEY = "ledger-key"
+    LEDGER_PRUNED = "ledger-pruned"
+    LEGAL_HOLD_CHANGED = "legal-hold-changed"

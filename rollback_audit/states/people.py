@@ -27,6 +27,7 @@ class Permission(StrEnum):
     ACKNOWLEDGE_ALERT = "acknowledge_alert"
     OPEN_RECOVERY = "open_recovery"
     CLOSE_RECOVERY = "close_recovery"
+    RETAIN_EVIDENCE = "retain_evidence"
 
 
 _AUDITOR = frozenset({Permission.VIEW_EVIDENCE})
@@ -48,6 +49,7 @@ _PLATFORM_OWNER = _RELEASE_MANAGER | {
     Permission.EDIT_CONNECTORS,
     Permission.EDIT_SCHEDULES,
     Permission.CLOSE_RECOVERY,
+    Permission.RETAIN_EVIDENCE,
 }
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.AUDITOR: _AUDITOR,

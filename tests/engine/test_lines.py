@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import rfc8785
-from django.db import connection
+from django.db import connection, transaction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -67,6 +67,7 @@ def attempts(draw: st.DrawFn) -> AttemptFacts:
         already_held=draw(st.booleans()),
         run_id=draw(st.none() | ids("gordackworker")),
         approval_decision_id=draw(st.none() | ids("gordackapprove")),
+        request_digest=draw(st.none() | hexadecimal),
     )
 
 
@@ -186,10 +187,11 @@ def test_lines_come_back_as_they_were_written(
 ) -> None:
     wanted = [expected_attempt(kind, attempt, signer=signer, at=at), expected_execution(execution, at=at)]
     lines = [attempt_line(kind, attempt, signer=signer, at=at), execution_line(execution, at=at)]
-    EvidenceEntry.objects.filter(entry_id__in=[row.session_id for row in wanted]).delete()
-    with connection.cursor() as cursor:
-        bulk.insert(cursor, EvidenceEntry, ledger.COLUMNS, lines)
-    assert ledger.find([row.session_id for row in wanted]) == {row.session_id: row for row in wanted}
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            bulk.insert(cursor, EvidenceEntry, ledger.COLUMNS, lines)
+        assert ledger.find([row.session_id for row in wanted]) == {row.session_id: row for row in wanted}
+        transaction.set_rollback(True)
 
 
 def test_a_line_is_named_after_what_it_says_so_that_it_can_be_said_once() -> None:

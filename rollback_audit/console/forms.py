@@ -12,9 +12,11 @@ from rollback_audit.console import words
 from rollback_audit.engine import queries
 from rollback_audit.engine.backtests import MOST_DAYS
 from rollback_audit.engine.executive_reports import DEFAULT_SCOPE, ReportScope
+from rollback_audit.errors import InvalidInput
 from rollback_audit.planning.escalation import DEFAULT_POLICY as ESCALATION_POLICY
 from rollback_audit.planning.escalation import EscalationPolicy
 from rollback_audit.planning.facts import DEFAULT_POLICY, RetryPolicy
+from rollback_audit.planning.policy import BOUNDS, completed
 from rollback_audit.states import (
     AcknowledgementState,
     ApprovalState,
@@ -28,6 +30,11 @@ from rollback_audit.states import (
 
 MOST_PER_RUN = 10_000
 DEFAULT_LOOKBACK_DAYS = 7
+# What the rule refuses, in the words that the fields have here.
+_UNFITTING_DELAY = {
+    "retry_delay_minutes": _("0 only with retry at once allowed."),
+    "max_delay_minutes": _("Not below the first delay."),
+}
 
 
 def _options(values: Any, first: tuple[str, str] | None = None) -> list[tuple[str, str]]:
@@ -83,16 +90,21 @@ class PolicyForm(forms.Form):
     source = forms.ChoiceField(label=_("Evidence"), required=False)
     provider = forms.ChoiceField(label=_("Connector"), required=False)
     max_retry_attempts = forms.IntegerField(
-        label=_("Most failures"), min_value=1, max_value=50, required=False, help_text=_("The first one included.")
+        label=_("Most failures"),
+        required=False,
+        help_text=_("The first one included."),
+        **BOUNDS["max_retry_attempts"]._asdict(),
     )
     retry_delay_minutes = forms.IntegerField(
-        label=_("First delay (minutes)"), min_value=0, max_value=10080, required=False
+        label=_("First delay (minutes)"), required=False, **BOUNDS["retry_delay_minutes"]._asdict()
     )
-    backoff_multiplier = forms.FloatField(label=_("Multiplier"), min_value=1.0, max_value=10.0, required=False)
+    backoff_multiplier = forms.FloatField(
+        label=_("Multiplier"), required=False, **BOUNDS["backoff_multiplier"]._asdict()
+    )
     max_delay_minutes = forms.IntegerField(
-        label=_("Longest delay (minutes)"), min_value=0, max_value=43200, required=False
+        label=_("Longest delay (minutes)"), required=False, **BOUNDS["max_delay_minutes"]._asdict()
     )
-    jitter_ratio = forms.FloatField(label=_("Jitter (0 to 1)"), min_value=0.0, max_value=1.0, required=False)
+    jitter_ratio = forms.FloatField(label=_("Jitter (0 to 1)"), required=False, **BOUNDS["jitter_ratio"]._asdict())
     allow_immediate_retry = forms.BooleanField(
         label=_("Allow retry at once"), required=False, help_text=_("Needed for a first delay of 0.")
     )
@@ -114,16 +126,17 @@ class PolicyForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
-        delay, immediate = data.get("retry_delay_minutes"), data.get("allow_immediate_retry")
-        if delay == 0 and not immediate:
-            self.add_error("retry_delay_minutes", _("0 only with retry at once allowed."))
-        if (longest := data.get("max_delay_minutes")) is not None and longest < (delay or 0):
-            self.add_error("max_delay_minutes", _("Not below the first delay."))
+        if not self.errors:
+            try:
+                self.policy()
+            except InvalidInput as refused:
+                for name in refused.fields:
+                    self.add_error(name, _UNFITTING_DELAY[name])
         return data
 
     def policy(self) -> RetryPolicy:
         sent = {name: self.cleaned_data.get(name) for name in RetryPolicy._fields}
-        return DEFAULT_POLICY._replace(**{name: value for name, value in sent.items() if value is not None})
+        return completed({name: value for name, value in sent.items() if value is not None})
 
 
 class DryRunForm(PolicyForm):

@@ -14,18 +14,19 @@ ALIASES = {
 _EXPECTED = {int: "a whole number", float: "a number"}
 
 
-class _Range(NamedTuple):
-    kind: type[int] | type[float]
-    least: float
-    most: float
+class Bounds(NamedTuple):
+    """The least and the most that a field takes, both included."""
+
+    min_value: float
+    max_value: float
 
 
-_RANGES = {
-    "max_retry_attempts": _Range(int, 1, 50),
-    "retry_delay_minutes": _Range(int, 0, 10_080),
-    "backoff_multiplier": _Range(float, 1, 10),
-    "max_delay_minutes": _Range(int, 0, 43_200),
-    "jitter_ratio": _Range(float, 0, 1),
+BOUNDS = {
+    "max_retry_attempts": Bounds(1, 50),
+    "retry_delay_minutes": Bounds(0, 10_080),
+    "backoff_multiplier": Bounds(1.0, 10.0),
+    "max_delay_minutes": Bounds(0, 43_200),
+    "jitter_ratio": Bounds(0.0, 1.0),
 }
 
 
@@ -46,25 +47,30 @@ def policy_from(values: Mapping[str, Any]) -> RetryPolicy:
             read[name] = value
     if refused:
         raise InvalidInput(refused)
-    return _completed(read)
+    return completed(read)
+
+
+def completed(values: Mapping[str, Any]) -> RetryPolicy:
+    """The policy of values within their bounds. Delays that are left out follow the others, as in the contract.
+
+    Raises InvalidInput where the values do not go together.
+    """
+    policy = DEFAULT_POLICY._replace(**values)
+    if "retry_delay_minutes" not in values and policy.allow_immediate_retry:
+        policy = policy._replace(retry_delay_minutes=0)
+    if "max_delay_minutes" not in values:
+        policy = policy._replace(max_delay_minutes=max(policy.retry_delay_minutes, policy.max_delay_minutes))
+    if policy.retry_delay_minutes == 0 and not policy.allow_immediate_retry:
+        raise InvalidInput({"retry_delay_minutes": ["0 needs allow_immediate_retry."]})
+    if policy.max_delay_minutes < policy.retry_delay_minutes:
+        raise InvalidInput({"max_delay_minutes": ["It must be at least retry_delay_minutes."]})
+    return policy
 
 
 def _problem(name: str, value: Any) -> str | None:
-    bounds = _RANGES.get(name)
-    if bounds is None:
+    kind = type(getattr(DEFAULT_POLICY, name))
+    if kind is bool:
         return None if type(value) is bool else "Expected true or false."
-    kind, least, most = bounds
+    least, most = BOUNDS[name]
     fits = type(value) in {int, kind} and least <= value <= most
-    return None if fits else f"Expected {_EXPECTED[kind]} from {least} to {most}."
-
-
-def _completed(read: dict[str, Any]) -> RetryPolicy:
-    """Delays that are left out follow the others, as in the contract."""
-    at_once = read.get("allow_immediate_retry", False)
-    delay = read.setdefault("retry_delay_minutes", 0 if at_once else DEFAULT_POLICY.retry_delay_minutes)
-    longest = read.setdefault("max_delay_minutes", max(delay, DEFAULT_POLICY.max_delay_minutes))
-    if delay == 0 and not at_once:
-        raise InvalidInput({"retry_delay_minutes": ["0 needs allow_immediate_retry."]})
-    if longest < delay:
-        raise InvalidInput({"max_delay_minutes": ["It must be at least retry_delay_minutes."]})
-    return DEFAULT_POLICY._replace(**read)
+    return None if fits else f"Expected {_EXPECTED[kind]} from {least:g} to {most:g}."

@@ -102,6 +102,22 @@ def test_a_refused_policy_names_its_field(signed_in: SignedIn, field: str, value
     assert not RetryPlan.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("sent", "delays"),
+    [
+        ({"retry_delay_minutes": "2000"}, (2000, 2000)),
+        ({"retry_delay_minutes": "20", "max_delay_minutes": ""}, (20, 1440)),
+        ({"retry_delay_minutes": "", "allow_immediate_retry": "on"}, (0, 1440)),
+    ],
+)
+def test_delays_that_are_left_empty_follow_the_others(
+    signed_in: SignedIn, plan: RetryPlanRecord, sent: dict[str, object], delays: tuple[int, int]
+) -> None:
+    press(signed_in("sam", Role.SOC_ANALYST), "plan-retry", **sent)
+    made = RetryPlan.objects.latest("pk").policy
+    assert (made["retry_delay_minutes"], made["max_delay_minutes"]) == delays
+
+
 def test_run_audit_worker_runs_dry(signed_in: SignedIn, plan: RetryPlanRecord) -> None:
     page = press(signed_in("rita", Role.RELEASE_MANAGER), "run-worker")
     assert "Nothing was sent" in page

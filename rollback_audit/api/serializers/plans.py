@@ -7,7 +7,10 @@ from rest_framework.exceptions import ValidationError
 
 from rollback_audit.api.serializers.body import Body
 from rollback_audit.api.serializers.fields import Moment, Number, Switch, Text, Whole, Word, optional
+from rollback_audit.errors import InvalidInput
+from rollback_audit.planning import policy
 from rollback_audit.planning.facts import DEFAULT_POLICY, RetryPolicy
+from rollback_audit.planning.policy import BOUNDS
 from rollback_audit.states import RetryAcknowledgementState
 
 LABEL = "A label stored beside your identity, never instead of it."
@@ -16,38 +19,39 @@ LABEL = "A label stored beside your identity, never instead of it."
 class RetryPolicySerializer(Body):
     """How failures are retried. Delays in whole minutes."""
 
-    ALIASES: ClassVar[Mapping[str, str]] = {
-        "delay_minutes": "retry_delay_minutes",
-        "max_retries": "max_retry_attempts",
-        "multiplier": "backoff_multiplier",
-    }
+    ALIASES: ClassVar[Mapping[str, str]] = policy.ALIASES
 
-    max_retry_attempts = Whole(default=3, min_value=1, max_value=50, help_text="Counts failures, the first included.")
+    max_retry_attempts = Whole(
+        default=DEFAULT_POLICY.max_retry_attempts,
+        help_text="Counts failures, the first included.",
+        **BOUNDS["max_retry_attempts"]._asdict(),
+    )
     retry_delay_minutes = Whole(
         required=False,
-        min_value=0,
-        max_value=10_080,
         help_text="Default 15, or 0 with allow_immediate_retry; 0 only with allow_immediate_retry.",
+        **BOUNDS["retry_delay_minutes"]._asdict(),
     )
-    backoff_multiplier = Number(default=2.0, min_value=1.0, max_value=10.0)
+    backoff_multiplier = Number(default=DEFAULT_POLICY.backoff_multiplier, **BOUNDS["backoff_multiplier"]._asdict())
     max_delay_minutes = Whole(
-        required=False, min_value=0, max_value=43_200, help_text="Default 1440; at least retry_delay_minutes."
+        required=False,
+        help_text="Default 1440; at least retry_delay_minutes.",
+        **BOUNDS["max_delay_minutes"]._asdict(),
     )
-    jitter_ratio = Number(default=0.0, min_value=0.0, max_value=1.0, help_text="Only ever added to the delay.")
+    jitter_ratio = Number(
+        default=DEFAULT_POLICY.jitter_ratio,
+        help_text="Only ever added to the delay.",
+        **BOUNDS["jitter_ratio"]._asdict(),
+    )
     allow_immediate_retry = Switch(default=False)
     retry_unknown_outcome = Switch(
         default=False, help_text="Retry too where nobody can tell whether the receiver has it. It may arrive twice."
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        at_once = attrs["allow_immediate_retry"]
-        delay = attrs.setdefault("retry_delay_minutes", 0 if at_once else DEFAULT_POLICY.retry_delay_minutes)
-        ceiling = attrs.setdefault("max_delay_minutes", max(delay, DEFAULT_POLICY.max_delay_minutes))
-        if delay == 0 and not at_once:
-            raise ValidationError({"retry_delay_minutes": ["0 needs allow_immediate_retry."]})
-        if ceiling < delay:
-            raise ValidationError({"max_delay_minutes": ["It must be at least retry_delay_minutes."]})
-        return attrs
+        try:
+            return policy.completed(attrs)._asdict()
+        except InvalidInput as refused:
+            raise ValidationError(refused.fields) from None
 
 
 def policy_of(values: Mapping[str, Any]) -> RetryPolicy:

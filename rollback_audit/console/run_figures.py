@@ -4,14 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Exists, OuterRef, QuerySet
-
-from rollback_audit.engine import queries
+from rollback_audit.engine import queries, runs
 from rollback_audit.engine.approvers import standing_approvers
-from rollback_audit.models import ApprovalDecision, Delivery, RetryDecision, WorkerResult, WorkerRun
+from rollback_audit.models import ApprovalDecision, Delivery, RetryDecision, WorkerRun
 from rollback_audit.planning.approval import ApprovalFacts, complete, counts, why_not
 from rollback_audit.records.runs import RetryResultRecord
-from rollback_audit.states import Action, ApprovalState
+from rollback_audit.states import ApprovalState
 
 OVER_LIMIT = "over_limit"
 
@@ -36,7 +34,7 @@ def compared(results: Sequence[RetryResultRecord], other: WorkerRun | None) -> l
     ids = {result.decision.delivery_id for result in results}
     rows = queries.results().filter(run=other, delivery__delivery_id__in=ids)
     said = {_key(row.delivery): row.skipped or row.state for row in rows}
-    unselected = _why_left_out(_unselected(other).filter(delivery__delivery_id__in=ids), other)
+    unselected = _why_left_out(runs.unselected(other).filter(delivery__delivery_id__in=ids), other)
     said |= {_key(item.decision.delivery): item.reason for item in unselected}
     return [(result, said.get((result.decision.delivery_id, result.decision.provider), "")) for result in results]
 
@@ -45,13 +43,7 @@ def left_out(run: WorkerRun, *, most: int) -> list[LeftOut]:
     """Due decisions of a live run's plan that it did not select, oldest due first."""
     if run.dry_run or not run.approval_pending_count + run.over_limit_count:
         return []
-    oldest_first = _unselected(run).order_by("next_retry_at", "delivery__delivery_id", "delivery__provider")
-    return _why_left_out(oldest_first[:most], run)
-
-
-def _unselected(run: WorkerRun) -> QuerySet[RetryDecision]:
-    selected = WorkerResult.objects.filter(run=run, decision=OuterRef("pk"))
-    return queries.decisions().filter(~Exists(selected), plan=run.retry_plan, action=Action.RETRY.value)
+    return _why_left_out(runs.unselected(run)[:most], run)
 
 
 def _why_left_out(decisions: Iterable[RetryDecision], run: WorkerRun) -> list[LeftOut]:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 
-from rollback_audit.engine import ledger, plans, present
+from rollback_audit.engine import ledger, plans, present, queries, standings
 from rollback_audit.engine import parts as counted
 from rollback_audit.engine.lines import attempt_entry_id, execution_id
 from rollback_audit.engine.parts import Part
@@ -24,7 +24,6 @@ from rollback_audit.records.runs import (
 )
 from rollback_audit.states import (
     Action,
-    ApprovalState,
     FollowUpApproval,
     MetadataKind,
     RunState,
@@ -135,21 +134,26 @@ def _result(row: WorkerResult, lines: dict[str, HistoryRow]) -> RetryResultRecor
     )
 
 
+def unselected(run: WorkerRun) -> QuerySet[RetryDecision]:
+    """Due decisions of the run's plan that it did not select, oldest due first."""
+    selected = WorkerResult.objects.filter(run=run, decision=OuterRef("pk"))
+    return (
+        queries.decisions()
+        .filter(~Exists(selected), plan=run.retry_plan, action=Action.RETRY.value)
+        .order_by("next_retry_at", "delivery__delivery_id", "delivery__provider")
+    )
+
+
 def _pending(run: WorkerRun, *, most: int) -> list[RetryDecision]:
-    """Due decisions of a live run's plan that nobody had approved when it began."""
+    """Due decisions of a live run's plan that held no approval to spend when it began."""
     if run.dry_run or not run.approval_pending_count:
         return []
     approved = ApprovalDecision.objects.filter(
+        standings.once_usable_approvals(run.generated_at),
         delivery=OuterRef("delivery"),
         decision_digest=OuterRef("decision_digest"),
-        approval_state=ApprovalState.APPROVED,
-        decided_at__lte=run.generated_at,
     )
-    return list(
-        RetryDecision.objects.filter(~Exists(approved), plan=run.retry_plan, action=Action.RETRY)
-        .select_related("delivery")
-        .order_by("next_retry_at", "delivery__delivery_id", "delivery__provider")[:most]
-    )
+    return list(unselected(run).filter(~Exists(approved))[:most])
 
 
 def _record(

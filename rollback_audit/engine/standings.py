@@ -38,6 +38,18 @@ def usable_approvals(now: datetime) -> Q:
     return _USABLE & Q(expires_at__gt=now) & approvers.counting()
 
 
+def once_usable_approvals(moment: datetime) -> Q:
+    """Approvals that an attempt could have spent at an earlier moment, whatever became of them since.
+
+    Who could approve then is not kept: those who gave them have to be able to now.
+    """
+    unspent = Q(consumed_at__isnull=True) | Q(consumed_at__gt=moment)
+    kept = Q(revoked_at__isnull=True) | Q(revoked_at__gt=moment)
+    whole = Q(needs_second=False) | Q(seconded_at__lte=moment)
+    given = Q(approval_state=ApprovalState.APPROVED.value, decided_at__lte=moment, expires_at__gt=moment)
+    return given & unspent & kept & whole & approvers.counting()
+
+
 def half_approved(now: datetime) -> Q:
     """Approvals that wait for a second person."""
     return _USABLE & Q(expires_at__gt=now, needs_second=True, second_approver__isnull=True)

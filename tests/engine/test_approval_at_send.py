@@ -16,9 +16,9 @@ from rollback_audit.errors import NotAllowed, StateForbids
 from rollback_audit.models import ApprovalDecision, Connector, DeliveryAttempt, WorkerResult
 from rollback_audit.records.approvals import ApprovalPlanRecord
 from rollback_audit.records.plans import RetryPlanRecord
-from rollback_audit.states import ApprovalState, ResultState, Role, SkipReason
+from rollback_audit.states import ApprovalState, FollowUpApproval, ResultState, Role, SkipReason
 from tests.engine.conftest import People
-from tests.engine.loop import AT_ONCE, Loop, failed_rows
+from tests.engine.loop import AT_ONCE, Loop, failed_rows, key_of
 from tests.engine.threads import at_once
 from tests.receivers import RecordingReceiver
 
@@ -47,6 +47,12 @@ def ask(loop: Loop, plan: RetryPlanRecord) -> ApprovalPlanRecord:
 
 def decide(by: Actor, asked: ApprovalPlanRecord, **changes: Any) -> None:
     approvals.decide(actor=by, approval_plan_id=asked.approval_plan_id, **changes)
+
+
+def read_follow_ups(loop: Loop, run_id: str) -> list[FollowUpApproval]:
+    run = worker.read_run(actor=loop.second, run_id=run_id).run
+    assert run.summary.follow_up_action_count == len(run.follow_up_actions)
+    return [item.approval_state for item in run.follow_up_actions]
 
 
 def retries() -> int:
@@ -127,8 +133,9 @@ def test_an_approval_that_has_ended_is_not_selected(
     asked = ask(loop, plan)
     decide(loop.second, asked)
     end(asked, loop, later)
-    summary = loop.drained(loop.start(plan)).run.summary
-    assert (summary.selected_retry_count, summary.approval_pending_count) == (0, 1)
+    run = loop.drained(loop.start(plan)).run
+    assert (run.summary.selected_retry_count, run.summary.approval_pending_count) == (0, 1)
+    assert [item.approval_state for item in run.follow_up_actions] == [FollowUpApproval.APPROVAL_REQUIRED]
     assert (receiver.connection_count, retries()) == (0, 0)
 
 
@@ -139,13 +146,33 @@ def test_of_two_approvers_both_have_to_stand_when_the_attempt_is_claimed(
     settings.CAVRA_SECOND_APPROVER_ABOVE = 0
     asked = ask(loop, plan)
     decide(loop.owner, asked)
-    assert loop.drained(loop.start(plan)).run.summary.approval_pending_count == 1
+    half = loop.drained(loop.start(plan)).run
+    assert half.summary.approval_pending_count == len(half.follow_up_actions) == 1
     decide(loop.second, asked)
+    # What the second one said since does not change what that run found.
+    assert read_follow_ups(loop, half.run_id) == [FollowUpApproval.APPROVAL_REQUIRED]
     started = loop.start(plan)
     get_user_model().objects.get(username=lost).groups.clear()
     (result,) = loop.drained(started).retry_results
     assert result.skipped is SkipReason.APPROVAL_REVOKED
     assert (receiver.connection_count, retries()) == (0, 0)
+
+
+def test_what_became_of_an_approval_since_changes_no_runs_follow_ups(
+    loop: Loop, plan: RetryPlanRecord, receiver: RecordingReceiver
+) -> None:
+    failed_rows(1, Connector.objects.get())
+    plan = loop.plan()
+    one = plan.retry_decisions[0]
+    loop.approve(plan, key=key_of(one))
+    started = loop.start(plan)
+    expected = [FollowUpApproval.APPROVED, FollowUpApproval.APPROVAL_REQUIRED]
+    assert read_follow_ups(loop, started.run.run_id) == expected
+    # The approval is spent, the other decision approved, and then the approver leaves.
+    loop.drained(started)
+    loop.approve(plan)
+    get_user_model().objects.filter(username="owner").update(is_active=False)
+    assert read_follow_ups(loop, started.run.run_id) == expected
 
 
 def test_whoever_gets_the_role_back_has_approved_after_all(

@@ -7,16 +7,20 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
-from cavra_site import env, keys, processes
+from cavra_site import env, keys, logs, processes
 
 # These make what is missing: the signing key has to be there before Django loads.
 _MAKE_KEYS = {"demo", "migrate", "up"}
+_TASK_CLUSTER = "qcluster"
 
 
 def main() -> None:
+    logs.catch_the_rest()
     processes.end_with_parent()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cavra_site.settings")
     verb = sys.argv[1] if len(sys.argv) > 1 else "help"
+    if verb == _TASK_CLUSTER:
+        logs.withhold_stderr()
     try:
         key_file = _prepare(verb)
     except env.EnvironmentProblem as problem:

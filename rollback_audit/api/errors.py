@@ -14,7 +14,7 @@ from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from rollback_audit import errors
+from rollback_audit import correlation, errors
 from rollback_audit.api.parsers import BodyTooLarge
 from rollback_audit.engine.idempotency import KeyReused
 
@@ -73,7 +73,12 @@ def _translated(exc: Exception) -> Exception:
 
 
 def _answer(status: int, *, headers: Mapping[str, str] | None = None, **body: Any) -> Response:
-    return Response(body, status=status, headers=dict(headers or {}))
+    return Response(_named(body), status=status, headers=dict(headers or {}))
+
+
+def _named(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The body with the id by which the log knows of it."""
+    return {**body, "correlation_id": correlation.current()}
 
 
 def _from_engine(exc: errors.CavraError) -> Response:
@@ -115,19 +120,20 @@ def not_found(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
     """Every address below /runtime/ that no route takes; Django's `handler404` elsewhere."""
     if not _is_ours(request):
         return defaults.page_not_found(request, exception=Http404())
-    return JsonResponse({"detail": _DETAIL[exceptions.NotFound], "code": exceptions.NotFound.default_code}, status=404)
+    body = {"detail": _DETAIL[exceptions.NotFound], "code": exceptions.NotFound.default_code}
+    return JsonResponse(_named(body), status=404)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's `handler400`: what is refused before a view is found, such as a strange Host."""
     if not _is_ours(request):
         return defaults.bad_request(request, exception)
-    return JsonResponse({"detail": "The request could not be read.", "code": "bad_request"}, status=400)
+    return JsonResponse(_named({"detail": "The request could not be read.", "code": "bad_request"}), status=400)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Django's `handler500`: what breaks outside of the views."""
-    return JsonResponse(_UNEXPECTED, status=500) if _is_ours(request) else defaults.server_error(request)
+    return JsonResponse(_named(_UNEXPECTED), status=500) if _is_ours(request) else defaults.server_error(request)
 
 
 def _is_ours(request: HttpRequest) -> bool:

@@ -69,6 +69,7 @@ class RefusalSerializer(serializers.Serializer[Any]):
 
     detail = serializers.CharField(help_text="What to do about it, for people.")
     code = serializers.CharField(help_text="Stable, for programs.")
+    correlation_id = serializers.CharField(help_text="By which the log knows of it; the same as the header's.")
     errors = serializers.DictField(  # type: ignore[assignment]
         child=serializers.ListField(child=serializers.CharField()),
         required=False,

@@ -294,7 +294,7 @@ def test_what_is_no_json_object_is_refused(door: Door, world: World, owner: APIC
     for body, status in [*((body, 400) for body in _NO_OBJECTS), (_TOO_LARGE, 413)]:
         answer = owner.generic(door.method, door.at(world), body, content_type="application/json")
         assert answer.status_code == status, body[:30]
-        assert set(answer.json()) == {"detail", "code"}
+        assert set(answer.json()) == {"detail", "code", "correlation_id"}
     assert _rows() == before
 
 

@@ -135,7 +135,11 @@ def test_an_address_that_is_none_answers_json(address: str, owner: APIClient) ->
     for method in ("GET", "POST"):
         answer = owner.generic(method, address)
         assert answer.status_code == 404
-        assert answer.json() == {"detail": "Nothing is here.", "code": "not_found"}
+        assert answer.json() == {
+            "detail": "Nothing is here.",
+            "code": "not_found",
+            "correlation_id": answer["Correlation-Id"],
+        }
 
 
 def test_a_live_run_that_waits_can_be_aborted_once(live_run: str, world: World, owner: APIClient) -> None:

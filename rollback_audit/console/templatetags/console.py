@@ -14,6 +14,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from rollback_audit import correlation
 from rollback_audit.console import navigation, words
 
 register = template.Library()
@@ -165,6 +166,12 @@ def address_with(context: RequestContext, **changes: object) -> str:
         if value is not None:
             query[name] = str(value)
     return f"?{query.urlencode()}"
+
+
+@register.simple_tag
+def correlation_id() -> str:
+    """The id by which the log knows of this answer."""
+    return correlation.current()
 
 
 @register.simple_tag

@@ -13,8 +13,10 @@ from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_safe
 
-from rollback_audit.admin.columns import Column
+from rollback_audit.admin.columns import Column, cells
 from rollback_audit.admin.filters import Field
+from rollback_audit.admin.shown import FilterField, ListPage, ListRow, RecordPage
+from rollback_audit.engine.actors import actor_for
 from rollback_audit.states import Permission
 
 if TYPE_CHECKING:
@@ -64,6 +66,24 @@ class KeysetList(ChangeList):
         counted = self.queryset.order_by()[: MOST_COUNTED + 1].count()
         self.result_count = min(counted, MOST_COUNTED)
         self.count_is_whole = counted <= MOST_COUNTED
+
+    def page(self, listing: "EvidenceList", *, was_refused: bool) -> ListPage:
+        """What may be shown of it."""
+        return ListPage(
+            slug=listing.slug,
+            heading=listing.heading,
+            explanation=listing.explanation,
+            empty=listing.empty,
+            columns=listing.columns,
+            rows=tuple(ListRow(row.pk, cells(row, listing.columns)) for row in self.result_list),
+            filters=tuple(_filter_field(spec) for spec in self.filter_specs),
+            is_filtered=self.has_active_filters,
+            was_refused=was_refused,
+            count=self.result_count,
+            count_is_whole=self.count_is_whole,
+            newer=self.newer,
+            older=self.older,
+        )
 
     def _mark(self, name: str) -> int | None:
         text = self.params.get(name, "")
@@ -126,8 +146,13 @@ class EvidenceList(_ModelAdmin):
 
     @method_decorator(require_safe)
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        refused = ERROR_FLAG in request.GET
-        return super().changelist_view(request, {"listing": self, "title": self.heading, "refused": refused})
+        answer = super().changelist_view(request)
+        if isinstance(answer, TemplateResponse):
+            found: KeysetList = (answer.context_data or {})["cl"]
+            page = found.page(self, was_refused=ERROR_FLAG in request.GET)
+            # In the place of Django's context, which holds the rows and this admin itself.
+            answer.context_data = self._context(request, page=page)
+        return answer
 
     @method_decorator(require_safe)
     def record_view(self, request: HttpRequest, key: str) -> TemplateResponse:
@@ -135,12 +160,27 @@ class EvidenceList(_ModelAdmin):
         row = self.get_queryset(request).filter(**{self.key: key.replace("\0", "")}).first()
         if row is None:
             raise Http404
-        context = {
-            **self.admin_site.each_context(request),
-            "title": self.opts.verbose_name,
-            "listing": self,
-            "row": row,
-            "key": key,
-            "body": getattr(row, self.body) if self.body else "",
-        }
-        return TemplateResponse(request, "console/record.html", context)
+        facts = self.facts or self.columns
+        page = RecordPage(
+            key=key,
+            heading=self.heading,
+            explanation=self.explanation,
+            facts=tuple(zip([column.heading for column in facts], cells(row, facts), strict=True)),
+            body=getattr(row, self.body) if self.body else "",
+        )
+        title = str(self.opts.verbose_name)
+        return TemplateResponse(request, "console/record.html", self._context(request, page=page, title=title))
+
+    def _context(self, request: HttpRequest, *, page: ListPage | RecordPage, title: str = "") -> dict[str, Any]:
+        permissions = actor_for(request.user).permissions
+        return {"page": page, "title": title or page.heading, "permissions": permissions}
+
+
+def _filter_field(spec: Any) -> FilterField:
+    return FilterField(
+        spec.kind,
+        spec.parameter_name,
+        spec.title,
+        spec.value() or "",
+        tuple((str(a), str(b)) for a, b in spec.lookup_choices),
+    )

@@ -10,9 +10,11 @@ from django.db.models.functions import Cast, Substr
 
 from rollback_audit.console.charts import HourChart, Segment, hour_chart, hours_until, share_bar
 from rollback_audit.console.flow import Progress
-from rollback_audit.engine import queries, standings
-from rollback_audit.models import RetryDecision, RetryPlan, WorkerRun
+from rollback_audit.engine import present, queries, standings
+from rollback_audit.models import ApprovalDecision, RetryAcknowledgement, RetryDecision, RetryPlan, WorkerRun
 from rollback_audit.models.deliveries import OPEN
+from rollback_audit.records.approvals import ApprovalDecisionRecord, RetryAcknowledgementRecord
+from rollback_audit.records.plans import RetryDecisionRecord
 from rollback_audit.states import (
     Action,
     ApprovalState,
@@ -191,8 +193,18 @@ def due_and_failed(plan: RetryPlan) -> int:
     return _due(plan).filter(delivery__state=DeliveryState.FAILED.value).count()
 
 
-def first_decisions(plan: RetryPlan, *, most: int) -> list[RetryDecision]:
-    """Retry before wait before suppress, each with its newest `reviews` and `words` on approval first."""
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """A decision with the newest review and the newest word on approval. `number` is its place in the plan."""
+
+    number: int
+    decision: RetryDecisionRecord
+    review: RetryAcknowledgementRecord | None
+    approval: ApprovalDecisionRecord | None
+
+
+def first_decisions(plan: RetryPlan, *, most: int) -> list[Considered]:
+    """Retry before wait before suppress."""
     counts = {
         Action.RETRY: plan.retryable_count,
         Action.WAIT: plan.waiting_count,
@@ -208,7 +220,18 @@ def first_decisions(plan: RetryPlan, *, most: int) -> list[RetryDecision]:
         Prefetch("acknowledgements", queries.retry_acknowledgements(), to_attr="reviews"),
         Prefetch("approval_decisions", queries.approval_decisions(), to_attr="words"),
     )
-    return rows
+    return [_considered(row) for row in rows]
+
+
+def _considered(row: RetryDecision) -> Considered:
+    reviews: list[RetryAcknowledgement] = row.reviews  # type: ignore[attr-defined]
+    words: list[ApprovalDecision] = row.words  # type: ignore[attr-defined]
+    return Considered(
+        number=row.ordinal,
+        decision=present.decision(row),
+        review=present.retry_acknowledgement(reviews[0]) if reviews else None,
+        approval=present.approval_decision(words[0]) if words else None,
+    )
 
 
 def _of_plan(plan: RetryPlan) -> QuerySet[RetryDecision]:

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from rollback_audit.engine import queries, runs
+from rollback_audit.engine import present, queries, runs
 from rollback_audit.engine.approvers import standing_approvers
 from rollback_audit.models import ApprovalDecision, Delivery, RetryDecision, WorkerRun
 from rollback_audit.planning.approval import ApprovalFacts, complete, counts, why_not
+from rollback_audit.records.plans import RetryDecisionRecord
 from rollback_audit.records.runs import RetryResultRecord
 from rollback_audit.states import ApprovalState
 
@@ -18,7 +19,7 @@ OVER_LIMIT = "over_limit"
 class LeftOut:
     """A due decision that a run did not select, and why: a word of SkipReason, or `over_limit`."""
 
-    decision: RetryDecision
+    decision: RetryDecisionRecord
     reason: str
 
 
@@ -35,7 +36,7 @@ def compared(results: Sequence[RetryResultRecord], other: WorkerRun | None) -> l
     rows = queries.results().filter(run=other, delivery__delivery_id__in=ids)
     said = {_key(row.delivery): row.skipped or row.state for row in rows}
     unselected = _why_left_out(runs.unselected(other).filter(delivery__delivery_id__in=ids), other)
-    said |= {_key(item.decision.delivery): item.reason for item in unselected}
+    said |= {(item.decision.delivery_id, item.decision.provider): item.reason for item in unselected}
     return [(result, said.get((result.decision.delivery_id, result.decision.provider), "")) for result in results]
 
 
@@ -58,7 +59,10 @@ def _why_left_out(decisions: Iterable[RetryDecision], run: WorkerRun) -> list[Le
         approvals = {(row.delivery_id, row.decision_digest): row for row in given.order_by("pk")}
     standing = standing_approvers()
     return [
-        LeftOut(row, _reason(row, approvals.get((row.delivery_id, row.decision_digest)), run, standing=standing))
+        LeftOut(
+            present.decision(row),
+            _reason(row, approvals.get((row.delivery_id, row.decision_digest)), run, standing=standing),
+        )
         for row in rows
     ]
 

@@ -7,7 +7,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from rollback_audit.admin.lists import EvidenceList, KeysetList
+from rollback_audit.admin.lists import EvidenceList
+from rollback_audit.admin.shown import ListPage
 from rollback_audit.engine import approvals, dashboards, plans
 from rollback_audit.engine.actors import actor_for
 from rollback_audit.engine.reviews import DecisionKey
@@ -25,11 +26,11 @@ def auditor(client: Client) -> Client:
     return client
 
 
-def listed(client: Client, address: str) -> KeysetList:
+def listed(client: Client, address: str) -> ListPage:
     answer = client.get(address)
     assert answer.status_code == 200
-    changelist: KeysetList = answer.context["cl"]
-    return changelist
+    page: ListPage = answer.context["page"]
+    return page
 
 
 def test_filters_combine(auditor: Client) -> None:
@@ -39,7 +40,7 @@ def test_filters_combine(auditor: Client) -> None:
     factories.failed(itsm, kind=FailureKind.RATE_LIMITED, status_code=429)
     factories.delivery(siem)
     found = listed(auditor, f"{DELIVERIES}?provider=siem&state=failed&failure_kind=rate_limited&age=24h")
-    assert [row.pk for row in found.result_list] == [wanted.pk]
+    assert [row.number for row in found.rows] == [wanted.pk]
 
 
 @pytest.mark.parametrize("column", ["delivery_id", "audit_id"])
@@ -48,7 +49,7 @@ def test_a_delivery_is_found_by_its_ids(auditor: Client, column: str) -> None:
     wanted = factories.failed(siem)
     factories.failed(siem)
     found = listed(auditor, f"{DELIVERIES}?{column}={getattr(wanted, column)}")
-    assert [row.pk for row in found.result_list] == [wanted.pk]
+    assert [row.number for row in found.rows] == [wanted.pk]
 
 
 def test_pages_follow_one_another_without_gap_or_repeat(auditor: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,13 +60,13 @@ def test_pages_follow_one_another_without_gap_or_repeat(auditor: Client, monkeyp
     page = listed(auditor, DELIVERIES)
     assert page.newer is None
     while True:
-        seen += [row.pk for row in page.result_list]
+        seen += [row.number for row in page.rows]
         if page.older is None:
             break
         page = listed(auditor, f"{DELIVERIES}?before={page.older}")
     assert seen == everything
     back = listed(auditor, f"{DELIVERIES}?after={page.newer}")
-    assert [row.pk for row in back.result_list] == everything[3:6]
+    assert [row.number for row in back.rows] == everything[3:6]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_what_is_not_a_filter_is_refused_and_said(auditor: Client, query: str) -
 @pytest.mark.parametrize("query", ["delivery_id=%00", "delivery_id=%27%20OR%201%3D1", "audit_id=" + "a" * 5000])
 def test_odd_values_find_nothing_and_break_nothing(auditor: Client, query: str) -> None:
     factories.delivery(factories.connector())
-    assert len(listed(auditor, f"{DELIVERIES}?{query}").result_list) in {0, 1}
+    assert len(listed(auditor, f"{DELIVERIES}?{query}").rows) in {0, 1}
 
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
@@ -107,7 +108,7 @@ def test_every_number_on_the_overview_agrees_with_the_list_it_leads_to(auditor: 
     factories.suppressed(held)
     factories.delivery(siem)
     for card in auditor.get(reverse("console:overview")).context["cards"]:
-        assert listed(auditor, card.address).result_count == card.number, card.label
+        assert listed(auditor, card.address).count == card.number, card.label
 
 
 def test_an_approval_takes_a_delivery_off_what_waits_for_one(auditor: Client, configure: Callable[..., None]) -> None:
@@ -116,7 +117,7 @@ def test_an_approval_takes_a_delivery_off_what_waits_for_one(auditor: Client, co
     factories.failed(siem)
     factories.failed(siem)
     address = f"{DELIVERIES}?standing=waiting_for_approval"
-    assert listed(auditor, address).result_count == 2
+    assert listed(auditor, address).count == 2
     maker = actor_for(factories.person("rita", Role.RELEASE_MANAGER))
     owner = actor_for(factories.person("omar", Role.PLATFORM_OWNER))
     plan, _ = plans.plan_retry(actor=maker)
@@ -124,5 +125,5 @@ def test_an_approval_takes_a_delivery_off_what_waits_for_one(auditor: Client, co
     asked, _ = approvals.request_approval(actor=maker, retry_plan_id=plan.retry_plan_id, require_retry_ack=False)
     key = DecisionKey(one.delivery_id, one.audit_id, one.provider)
     approvals.decide(actor=owner, approval_plan_id=asked.approval_plan_id, key=key)
-    assert listed(auditor, address).result_count == 1
+    assert listed(auditor, address).count == 1
     assert dashboards.worker_dashboard(actor=maker).approval_pending_count == 1

@@ -21,7 +21,7 @@ DECLARED = ALWAYS | {"at", "correlation_id", "error", "trace"} | set(EXTRA_KEYS)
 
 def line(name: str, message: str, *arguments: object, error: BaseException | None = None, **extra: object) -> str:
     exc_info = (type(error), error, error.__traceback__) if error else None
-    record = logging.LogRecord(name, logging.ERROR, __file__, 1, message, arguments, exc_info)  # type: ignore[arg-type]
+    record = logging.LogRecord(name, logging.ERROR, __file__, 1, message, arguments, exc_info)
     record.__dict__.update(extra)
     return JsonLines().format(record)
 

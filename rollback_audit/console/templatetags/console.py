@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from django import template
 from django.http import QueryDict
 from django.template.context import RequestContext
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
@@ -103,33 +103,17 @@ def _span(seconds: int) -> str:
     return f"{seconds // size} {unit}"
 
 
-def value_at(row: object, path: str) -> Any:
-    """Follow a dotted path; None as soon as a step leads nowhere."""
-    for step in path.split("."):
-        row = getattr(row, step, None)
-        if row is None:
-            return None
-    return row
-
-
-@register.simple_tag
-def cell(column: Any, row: object) -> SafeString:
-    """One value of a row, drawn as its column says (see `rollback_audit.admin.columns`)."""
-    value = value_at(row, column.path)
-    if value in (None, "", []):
+@register.filter
+def cell(item: Any) -> SafeString:
+    """One value of a list, drawn as its kind says (`rollback_audit.admin.columns.Cell`)."""
+    if item.value is None:
         return EMPTY
-    drawn = _DRAW.get(str(column.kind), _text)(value)
-    if not column.page:
-        return drawn
-    key = value_at(row, column.key) if column.key else value
-    try:
-        return format_html('<a href="{}">{}</a>', reverse(column.page, args=[key]), drawn)
-    except NoReverseMatch:
-        return drawn
+    drawn = _DRAW[str(item.kind)](item.value)
+    return format_html('<a href="{}">{}</a>', item.address, drawn) if item.address else drawn
 
 
 def _text(value: object) -> SafeString:
-    return format_html("{}", ", ".join(map(str, value)) if isinstance(value, list) else value)
+    return format_html("{}", value)
 
 
 def _name(value: object) -> SafeString:
@@ -153,6 +137,14 @@ def navigation_links(context: RequestContext) -> dict[str, Any]:
         marked = [(text, url, here == url or (url != front and here.startswith(url))) for text, url in links]
         groups.append((label, marked))
     return {"groups": groups}
+
+
+@register.inclusion_tag("console/partials/person.html", takes_context=True)
+def person(context: RequestContext) -> dict[str, Any]:
+    """Who is signed in, by name and roles; their forms need the page's token."""
+    user = context["request"].user
+    roles = list(user.groups.order_by("name").values_list("name", flat=True))
+    return {"name": user.get_username(), "roles": roles, "csrf_token": context.get("csrf_token")}
 
 
 @register.simple_tag(takes_context=True)

@@ -1,5 +1,7 @@
 """One approval plan: what is asked for, what has been said, and the second person's word."""
 
+from dataclasses import dataclass
+
 from django.contrib import messages
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -9,14 +11,24 @@ from django.views.decorators.http import require_safe
 from rollback_audit.console import figures, flow
 from rollback_audit.console.doors import SeeOther, button, page, read, show
 from rollback_audit.console.forms import DecideForm
-from rollback_audit.engine import approval_entries, approvals, approvers, queries, reviews
+from rollback_audit.engine import approval_entries, approvals, approvers, present, queries, reviews
 from rollback_audit.engine import plans as plan_verbs
 from rollback_audit.engine.actors import Actor
-from rollback_audit.models import ApprovalPlanEntry
+from rollback_audit.models import ApprovalDecision, ApprovalPlanEntry
+from rollback_audit.records.approvals import ApprovalDecisionRecord, ApprovalEntryRecord
 from rollback_audit.states import ApprovalState
 
 SHOWN = 50
 A_DAY = 1440
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What was asked for one decision, and the plan's newest word on it. `number` tells the page's forms apart."""
+
+    number: int
+    asked: ApprovalEntryRecord
+    word: ApprovalDecisionRecord | None
 
 
 @require_safe
@@ -31,12 +43,21 @@ def approval_plan(request: HttpRequest, actor: Actor, approval_plan_id: str) -> 
         actor,
         "console/approval_plan.html",
         asked=record,
-        plan=plan,
+        plan=present.plan(plan),
         is_own=approvers.is_own(plan, actor=actor),
         is_first=any(found.is_waiting and found.approver_id == actor.user_id for found in given.values()),
         steps=flow.steps(figures.plan_progress(plan)),
-        entries=[(row, approval_entries.count_of(given, row)) for row in rows],
+        entries=[_entry(row, approval_entries.count_of(given, row)) for row in rows],
         form=DecideForm(),
+    )
+
+
+def _entry(row: ApprovalPlanEntry, approvals_given: int) -> Entry:
+    words: list[ApprovalDecision] = row.decision.words  # type: ignore[attr-defined]
+    return Entry(
+        number=row.pk,
+        asked=present.approval_entry(row, approvals_given=approvals_given),
+        word=present.approval_decision(words[0]) if words else None,
     )
 
 
@@ -45,7 +66,7 @@ def _entries(approval_plan_id: str) -> QuerySet[ApprovalPlanEntry]:
     words = queries.approval_decisions().filter(approval_plan__approval_plan_id=approval_plan_id)
     return (
         ApprovalPlanEntry.objects.filter(approval_plan__approval_plan_id=approval_plan_id)
-        .select_related("decision__delivery", "decision__plan")
+        .select_related("approval_plan", "decision__delivery", "decision__plan")
         .prefetch_related(Prefetch("decision__approval_decisions", words, to_attr="words"))
         .order_by("id")
     )

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 from rollback_audit.console import figures, words
 from rollback_audit.console.doors import SeeOther, button, page, show
 from rollback_audit.console.forms import ReasonForm
-from rollback_audit.engine import clock, queries
+from rollback_audit.engine import clock, present, queries
 from rollback_audit.engine import connectors as verbs
 from rollback_audit.engine.actors import Actor
 from rollback_audit.errors import UnknownRecord
@@ -21,7 +21,7 @@ def connector(request: HttpRequest, actor: Actor, name: str) -> HttpResponse:
     if row is None:
         raise UnknownRecord("No connector with this name.")
     backlog = next(item for item in figures.backlog_by_connector(clock.now()) if item.name == row.name)
-    attempts = queries.attempts().filter(delivery__connector=row)[:10]
+    attempts = [present.attempt(found) for found in queries.attempts().filter(delivery__connector=row)[:10]]
     return show(
         request,
         actor,

@@ -7,7 +7,7 @@ from django.views.decorators.http import require_safe
 
 from rollback_audit.console.doors import Refusals, SeeOther, button, page, read, show
 from rollback_audit.console.forms import AcknowledgeForm, ScheduleForm
-from rollback_audit.engine import intake, notifications, queries
+from rollback_audit.engine import intake, notifications, present_drills, queries
 from rollback_audit.engine.actors import Actor
 from rollback_audit.errors import UnknownRecord
 from rollback_audit.models import DrillRoute
@@ -53,8 +53,9 @@ def schedule(request: HttpRequest, actor: Actor, schedule_id: str) -> HttpRespon
             intake.change_schedule(actor=actor, schedule_id=row.schedule_id, changes=form.values())
             messages.success(request, "Schedule changed. Routes that exist stay as they were made.")
             return SeeOther(reverse("console:schedule", args=[row.schedule_id]))
-    routes = queries.routes().filter(schedule=row)[:10]
-    return show(request, actor, "console/schedule.html", form=form, row=row, routes=routes)
+    routes = [present_drills.route(found) for found in queries.routes().filter(schedule=row)[:10]]
+    record = present_drills.schedule(row)
+    return show(request, actor, "console/schedule.html", form=form, row=record, routes=routes)
 
 
 @button("admin:rollback_audit_drillroute_changelist")
@@ -73,8 +74,9 @@ def notify(request: HttpRequest, actor: Actor) -> HttpResponseBase:
 @page
 def route(request: HttpRequest, actor: Actor, route_id: str) -> HttpResponse:
     row = _route(route_id)
-    said = queries.acknowledgements().filter(route=row)[:20]
-    return show(request, actor, "console/route.html", row=row, said=said, form=AcknowledgeForm())
+    said = [present_drills.acknowledgement(found) for found in queries.acknowledgements().filter(route=row)[:20]]
+    record = present_drills.route(row)
+    return show(request, actor, "console/route.html", row=record, said=said, form=AcknowledgeForm())
 
 
 @button("console:route")

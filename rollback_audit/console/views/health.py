@@ -37,7 +37,7 @@ LISTS = {
 def health(request: HttpRequest, actor: Actor) -> HttpResponse:
     record = verbs.read_health(actor=actor)
     wrong = [(item, _address(item)) for item in record.alerts]
-    told = queries.health_alerts()[:SHOWN]
+    told = [present_alerts.alert(row) for row in queries.health_alerts()[:SHOWN]]
     return show(request, actor, "console/health.html", health=record, wrong=wrong, told=told)
 
 
@@ -66,7 +66,8 @@ def alert(request: HttpRequest, actor: Actor, alert_id: str) -> HttpResponse:
     row = queries.health_alerts().filter(alert_id=alert_id).first()
     if row is None:
         raise UnknownRecord("No alert with this id.")
-    said = queries.health_acknowledgements().filter(alert=row)[:SHOWN]
+    found = queries.health_acknowledgements().filter(alert=row)[:SHOWN]
+    said = [present_alerts.acknowledgement(word) for word in found]
     return show(
         request, actor, "console/alert.html", alert=present_alerts.alert(row), said=said, form=AcknowledgeForm()
     )

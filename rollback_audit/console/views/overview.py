@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from rollback_audit.console import figures, flow
 from rollback_audit.console.doors import page, show
-from rollback_audit.engine import clock, dashboards, health, queries
+from rollback_audit.engine import clock, dashboards, health, present, queries, runs
 from rollback_audit.engine.actors import Actor
 from rollback_audit.records.runs import WorkerDashboardRecord
 from rollback_audit.states import DeliveryState
@@ -35,6 +35,7 @@ class Card:
 def overview(request: HttpRequest, actor: Actor) -> HttpResponse:
     now, plan = clock.now(), figures.newest_plan()
     worker = dashboards.worker_dashboard(actor=actor)
+    failed = queries.deliveries().filter(state=DeliveryState.FAILED.value)
     return show(
         request,
         actor,
@@ -43,11 +44,11 @@ def overview(request: HttpRequest, actor: Actor) -> HttpResponse:
         health=health.glance(actor=actor),
         cards=[*_delivery_cards(worker), *_loop_cards(worker)],
         steps=flow.steps(figures.newest_progress(plan)),
-        newest_plan=plan,
+        newest_plan=present.plan(plan) if plan else None,
         outcomes=figures.outcomes_by_hour(now),
         backlog=figures.backlog_by_connector(now),
-        runs=queries.runs()[:LATEST],
-        failures=queries.deliveries().filter(state=DeliveryState.FAILED.value)[:LATEST],
+        runs=[runs.summary(row) for row in queries.runs()[:LATEST]],
+        failures=[present.delivery(row) for row in failed[:LATEST]],
     )
 
 

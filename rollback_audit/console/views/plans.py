@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 from rollback_audit.console import figures, flow
 from rollback_audit.console.doors import Refusals, SeeOther, button, page, read, show
 from rollback_audit.console.forms import MOST_PER_RUN, ExecuteForm, LimitForm, ReviewForm
-from rollback_audit.engine import approvals, approvers, clock, queries, reviews, worker
+from rollback_audit.engine import approvals, approvers, clock, present, queries, reviews, runs, worker
 from rollback_audit.engine import plans as verbs
 from rollback_audit.engine.actors import Actor
 from rollback_audit.models import WorkerRun
@@ -24,6 +24,7 @@ def plan(request: HttpRequest, actor: Actor, retry_plan_id: str) -> HttpResponse
     record = verbs.read_plan(actor=actor, retry_plan_id=retry_plan_id, most=0)
     row = verbs.find_plan(retry_plan_id)
     due = queries.decisions().filter(plan=row, action=Action.RETRY.value)
+    asked = queries.approval_plans().filter(retry_plan=row).first()
     walk = flow.steps(figures.plan_progress(row))
     return show(
         request,
@@ -36,9 +37,9 @@ def plan(request: HttpRequest, actor: Actor, retry_plan_id: str) -> HttpResponse
         groups=figures.decision_groups(retry_plan_id),
         decisions=figures.first_decisions(row, most=SHOWN),
         unreviewed=due.filter(acknowledgements__isnull=True).exists(),
-        approval_plan=queries.approval_plans().filter(retry_plan=row).first(),
+        approval_plan=present.approval_plan(asked) if asked else None,
         ready=figures.ready_to_send(row, most=MOST_PER_RUN, now=clock.now()),
-        runs=queries.runs().filter(retry_plan=row)[:10],
+        runs=[runs.summary(found) for found in queries.runs().filter(retry_plan=row)[:10]],
         review_form=ReviewForm(),
     )
 
@@ -127,10 +128,10 @@ def execute(request: HttpRequest, actor: Actor, retry_plan_id: str) -> HttpRespo
         actor,
         "console/execute.html",
         form=form,
-        plan=row,
+        plan=present.plan(row),
         ready=ready,
         waiting=waiting,
-        under_way=under_way,
+        under_way=runs.summary(under_way) if under_way else None,
     )
 
 

@@ -23,18 +23,19 @@ def run(request: HttpRequest, actor: Actor, run_id: str) -> HttpResponse:
     row, summary = runs.find(run_id), answer.run.summary
     other = run_figures.other_run(row)
     plan = plan_verbs.find_plan(answer.run.retry_plan.retry_plan_id)
+    other_record = runs.summary(other) if other else None
     return show(
         request,
         actor,
         "console/run.html",
         run=answer.run,
         results=run_figures.compared(answer.retry_results, other),
-        other=other,
+        other=other_record,
         left_out=run_figures.left_out(row, most=SHOWN),
         left_out_count=summary.approval_pending_count + summary.over_limit_count,
         finished=answer.run.state in FINISHED,
         done=summary.selected_retry_count - summary.remaining_count,
-        plan=plan,
+        plan=answer.run.retry_plan,
         steps=flow.steps(figures.plan_progress(plan)),
         pause_form=ReasonForm(auto_id="pause_%s"),
         abort_form=ReasonForm(auto_id="abort_%s"),

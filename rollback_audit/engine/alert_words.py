@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from django.db import transaction
 from django.db.models import Count, Q
 
-from rollback_audit.engine import clock, dashboards, ledger, present_alerts
+from rollback_audit.engine import clock, dashboards, ledger, present_alerts, providers
 from rollback_audit.engine.actors import Actor
 from rollback_audit.engine.labels import label
-from rollback_audit.errors import InvalidInput, UnknownRecord
+from rollback_audit.errors import UnknownRecord
 from rollback_audit.ids import new_id
 from rollback_audit.models import (
-    Connector,
     Delivery,
     EvidenceEntry,
     EvidencePackage,
@@ -58,8 +57,7 @@ def acknowledge_alert(
     by = label("acknowledged_by", acknowledged_by, actor=actor)
     check_text("external_ref", external_ref, 200)
     check_text("notes", notes, 2000, multiline=True)
-    if provider and not Connector.objects.filter(name=check_text("provider", provider, 63)).exists():
-        raise InvalidInput({"provider": ["Unknown provider."]})
+    providers.check(check_text("provider", provider, 63))
     with transaction.atomic():
         alerts = _named(named, plan_id=plan_id)
         now = clock.now()

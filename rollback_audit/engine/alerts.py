@@ -6,10 +6,9 @@ from datetime import datetime, timedelta
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
-from rollback_audit.engine import clock, connectors, dispatch, health, ledger, packages, present_alerts
+from rollback_audit.engine import clock, connectors, dispatch, health, ledger, packages, present_alerts, providers
 from rollback_audit.engine.actors import Actor
 from rollback_audit.engine.attempts import check_timeout
-from rollback_audit.engine.deliveries import select_connectors
 from rollback_audit.engine.dispatch import PackageDelivery, Prepared
 from rollback_audit.engine.health import USUAL, Yardstick
 from rollback_audit.engine.labels import label
@@ -24,14 +23,13 @@ from rollback_audit.records.history import HistoryRow
 from rollback_audit.states import AcknowledgementState, AlertLevel, HealthAlertState, MetadataKind, Permission, Source
 
 EVENT_TYPE = "cavra.go_backend.rollback_drill.acknowledgement_audit_worker_health_alert"
-ALL = "all"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertTerms:
     """How alerts are told. `force` tells what is wrong again, whatever was told before."""
 
-    delivery_provider: str = ALL
+    delivery_provider: str = providers.ALL
     suppression_window_minutes: int = rules.SUPPRESSION_WINDOW_MINUTES
     force: bool = False
     timeout_seconds: float = 10.0
@@ -59,7 +57,7 @@ class _Told:
 
 def deliver_alerts(*, actor: Actor, terms: AlertTerms, by: Yardstick = USUAL) -> AlertAnswer:
     """Look at the worker's health and tell what is new: what began, what got worse, what still holds after the window
-    and what has ended, in one package to the named connectors (comma list, or all that no condition is about).
+    and what has ended, in one package to the named connectors (comma list, or all that work).
 
     With nothing new nothing is written or sent. A delivery that fails is an answer, not an error: it is in the next
     retry plan. Raises InvalidInput.
@@ -67,7 +65,7 @@ def deliver_alerts(*, actor: Actor, terms: AlertTerms, by: Yardstick = USUAL) ->
     actor.require(Permission.DELIVER_EVIDENCE)
     terms = _checked(terms, actor=actor)
     connectors.sync()
-    chosen = select_connectors("delivery_provider", terms.delivery_provider)
+    chosen = providers.select(terms.delivery_provider)
     # Read before the facts and outside any transaction: the facts take a while, and each row is won by its own update.
     known = _known(clock.now(), terms=terms)
     facts = health.gather()
@@ -132,11 +130,10 @@ def _verdicts(found: list[Condition], known: dict[str, HealthAlert], *, terms: A
 
 
 def _receivers(chosen: list[Connector], found: list[Condition], *, terms: AlertTerms) -> list[Connector]:
-    """As named; of all, those that no condition is about."""
-    if terms.delivery_provider != ALL:
+    """As named; of all, those that work, or every one where none does."""
+    if terms.delivery_provider != providers.ALL:
         return chosen
-    names = rules.receivers([row.name for row in chosen], found)
-    return [row for row in chosen if row.name in names]
+    return providers.working(avoid=rules.failing(found)) or chosen
 
 
 def _record(health_id: str, verdicts: Tellings, *, known: dict[str, HealthAlert], at: datetime) -> _Told:

@@ -5,13 +5,13 @@ from datetime import datetime
 
 from django.db import transaction
 
-from rollback_audit.engine import clock, connectors, dispatch, ledger, packages, present
+from rollback_audit.engine import clock, connectors, dispatch, ledger, packages, present, providers
 from rollback_audit.engine.actors import Actor
 from rollback_audit.engine.attempts import check_timeout
 from rollback_audit.engine.labels import label
 from rollback_audit.engine.packages import AuditFilters
-from rollback_audit.errors import InvalidInput, UnknownRecord
-from rollback_audit.models import Connector, Delivery, DeliveryAttempt
+from rollback_audit.errors import UnknownRecord
+from rollback_audit.models import Delivery, DeliveryAttempt
 from rollback_audit.records.deliveries import (
     ConnectorDeliveryRecord,
     DeliveryDetailRecord,
@@ -21,7 +21,7 @@ from rollback_audit.records.deliveries import (
 from rollback_audit.records.drills import AuditPackageRecord
 from rollback_audit.records.history import HistoryRow
 from rollback_audit.redaction import check_text
-from rollback_audit.states import ConnectorStanding, Permission
+from rollback_audit.states import Permission
 
 AUDIT_EVENT_TYPE = "cavra.go_backend.rollback_drill.acknowledgement_audit_delivery"
 
@@ -44,7 +44,7 @@ def deliver_audit(
     *,
     actor: Actor,
     filters: AuditFilters,
-    delivery_provider: str = "all",
+    delivery_provider: str = providers.ALL,
     cadence: str = "on_demand",
     schedule_ref: str = "",
     next_delivery_at: datetime | None = None,
@@ -57,7 +57,7 @@ def deliver_audit(
     """
     actor.require(Permission.DELIVER_EVIDENCE)
     connectors.sync()
-    chosen = select_connectors("delivery_provider", delivery_provider)
+    chosen = providers.select(delivery_provider)
     terms = dispatch.Terms(
         cadence=check_text("cadence", cadence, 64) or "on_demand",
         schedule_ref=check_text("schedule_ref", schedule_ref, 128),
@@ -89,20 +89,6 @@ def deliver_audit(
         audit_metadata=line,
         **{name: getattr(sent, name) for name in dispatch.PackageDelivery.__dataclass_fields__},
     )
-
-
-def select_connectors(field: str, names: str) -> list[Connector]:
-    """The connectors of a comma list, or all that are enabled. Raises InvalidInput for an unknown name."""
-    rows = {row.name: row for row in Connector.objects.exclude(configuration=ConnectorStanding.UNKNOWN)}
-    if names.strip() == "all":
-        chosen = [row for row in rows.values() if row.configuration != ConnectorStanding.DISABLED]
-        if not chosen:
-            raise InvalidInput({field: ["No connector is configured. Name a file in CAVRA_CONNECTOR_CONFIG."]})
-        return chosen
-    wanted = list(dict.fromkeys(name.strip() for name in names.split(",")))
-    if any(name not in rows for name in wanted):
-        raise InvalidInput({field: [f"Unknown provider. Configured: {', '.join(sorted(rows)) or 'none'}."]})
-    return [rows[name] for name in wanted]
 
 
 def read_delivery(*, actor: Actor, delivery_id: str, provider: str = "") -> DeliveryDetailRecord:

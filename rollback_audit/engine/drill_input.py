@@ -1,16 +1,17 @@
 """What a drill schedule and a word on a route may hold. Checked here, so that every door obeys."""
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from rollback_audit.engine.providers import known
 from rollback_audit.errors import InvalidInput, UnknownRecord
-from rollback_audit.models import Connector, DrillSchedule
+from rollback_audit.models import DrillSchedule
 from rollback_audit.records.drills import DrillScheduleRecord
 from rollback_audit.redaction import check_text
-from rollback_audit.states import AcknowledgementState, ConnectorStanding
+from rollback_audit.states import AcknowledgementState
 
 MOST_NOTES = 2000
 MOST_REFERENCE = 200
@@ -82,16 +83,7 @@ def _check_schedule_id(value: object) -> str:
 def _check_providers(value: object) -> list[str]:
     if not isinstance(value, list) or not value or not all(isinstance(name, str) for name in value):
         raise InvalidInput({"providers": ["A list of at least one connector's name."]})
-    return known_providers("providers", value)
-
-
-def known_providers(field: str, names: Iterable[str]) -> list[str]:
-    """The names, each once and in their order; InvalidInput unless the configuration names all of them."""
-    known = set(Connector.objects.exclude(configuration=ConnectorStanding.UNKNOWN.value).values_list("name", flat=True))
-    wanted = list(dict.fromkeys(names))
-    if not known.issuperset(wanted):
-        raise InvalidInput({field: ["Unknown provider."]})
-    return wanted
+    return known("providers", value)
 
 
 def find_schedule(schedule_id: str) -> DrillSchedule:

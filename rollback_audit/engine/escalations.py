@@ -14,6 +14,7 @@ from rollback_audit.engine import (
     packages,
     present,
     present_reports,
+    providers,
     queries,
     stored_packages,
 )
@@ -24,7 +25,6 @@ from rollback_audit.engine.labels import label
 from rollback_audit.errors import InvalidInput, StateForbids, UnknownRecord
 from rollback_audit.ids import new_id
 from rollback_audit.models import (
-    Connector,
     EscalatedRecovery,
     EscalationAcknowledgement,
     EvidencePackage,
@@ -76,8 +76,7 @@ def plan_escalation(
     actor.require(Permission.OPEN_RECOVERY)
     _check(policy)
     connectors.sync()
-    if provider and not Connector.objects.filter(name=provider).exists():
-        raise InvalidInput({"provider": ["Unknown provider."]})
+    providers.check(provider)
     with transaction.atomic():
         now = clock.now()
         found = _escalated(provider=provider, policy=policy, now=now)
@@ -95,7 +94,7 @@ def deliver_escalation(
     *,
     actor: Actor,
     plan_id: str,
-    delivery_provider: str = stored_packages.ALL,
+    delivery_provider: str = providers.ALL,
     timeout_seconds: float = 10.0,
     max_routes: int = MOST_ROUTES,
     generated_by: str = "",
@@ -239,7 +238,7 @@ def _record(
         alert_level=rules.alert_level(levels),
         **rules.counts(levels)._asdict(),
         failing_providers=about,
-        selected_providers=[row.name for row in stored_packages.working(avoid=about)] if found else [],
+        selected_providers=[row.name for row in providers.working(avoid=about)] if found else [],
         controls=list(ESCALATION_CONTROLS),
         escalations=list(found),
     )

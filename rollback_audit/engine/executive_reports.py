@@ -14,6 +14,7 @@ from rollback_audit.engine import (
     packages,
     present,
     present_reports,
+    providers,
     queries,
     stored_packages,
 )
@@ -145,7 +146,7 @@ def deliver_report(
     *,
     actor: Actor,
     run_id: str,
-    delivery_provider: str = stored_packages.ALL,
+    delivery_provider: str = providers.ALL,
     timeout_seconds: float = 10.0,
     generated_by: str = "",
 ) -> ReportDelivery:

@@ -8,10 +8,10 @@ from typing import Any
 
 from django.db import transaction
 
-from rollback_audit.engine import clock, connectors, dispatch, ledger, packages, present_drills
+from rollback_audit.engine import clock, connectors, dispatch, ledger, packages, present_drills, providers
 from rollback_audit.engine.actors import Actor
 from rollback_audit.engine.attempts import check_timeout
-from rollback_audit.engine.drill_input import find_schedule, known_providers
+from rollback_audit.engine.drill_input import find_schedule
 from rollback_audit.engine.labels import label
 from rollback_audit.errors import InvalidInput
 from rollback_audit.ids import new_id
@@ -24,7 +24,6 @@ from rollback_audit.records.history import HistoryRow
 from rollback_audit.states import MetadataKind, Permission, Source
 
 EVENT_TYPE = "cavra.go_backend.rollback_drill.notification"
-ALL = "all"
 
 RoutingPolicy = Mapping[DrillCategory, Sequence[str]]
 
@@ -51,7 +50,7 @@ class _Group:
 def deliver_notifications(
     *,
     actor: Actor,
-    provider: str = ALL,
+    provider: str = providers.ALL,
     schedule_id: str = "",
     force: bool = False,
     timeout_seconds: float = 10.0,
@@ -68,7 +67,7 @@ def deliver_notifications(
     by = label("generated_by", generated_by, actor=actor)
     check_timeout(timeout_seconds)
     connectors.sync()
-    only = None if provider == ALL else frozenset(_listed(provider))
+    only = None if provider == providers.ALL else frozenset(providers.known("provider", providers.listed(provider)))
     policy = _checked_policy(routing_policy or {})
     with transaction.atomic():
         now = clock.now()
@@ -89,10 +88,6 @@ def deliver_notifications(
     )
 
 
-def _listed(provider: str) -> list[str]:
-    return known_providers("provider", [name.strip() for name in provider.split(",")])
-
-
 def _checked_policy(given: Mapping[str, Any]) -> RoutingPolicy:
     policy: dict[DrillCategory, list[str]] = {}
     for category, names in given.items():
@@ -101,7 +96,7 @@ def _checked_policy(given: Mapping[str, Any]) -> RoutingPolicy:
             raise InvalidInput({"routing_policy": [f"Expected only these categories: {expected}."]})
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise InvalidInput({"routing_policy": ["Each category has a list of connectors' names."]})
-        policy[DrillCategory(category)] = known_providers("routing_policy", names)
+        policy[DrillCategory(category)] = providers.known("routing_policy", names)
     return policy
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from rollback_audit.engine import bulk, circuits, clock, connectors, ledger, present
+from rollback_audit.engine import bulk, circuits, clock, connectors, ledger, present, providers
 from rollback_audit.engine.actors import Actor
 from rollback_audit.engine.labels import label
 from rollback_audit.errors import InvalidInput, UnknownRecord
@@ -132,8 +132,7 @@ def check_filters(*, source: str, provider: str) -> None:
     """Whether there is such a source and such a connector, where one is named. Raises InvalidInput."""
     if source and source not in set(Source):
         raise InvalidInput({"source": ["Unknown source."]})
-    if provider and not Connector.objects.filter(name=provider).exists():
-        raise InvalidInput({"provider": ["Unknown provider."]})
+    providers.check(provider)
 
 
 def _complete(plan: RetryPlan, *, counts: Counter[str], digest: str) -> None:

@@ -10,16 +10,11 @@ from typing import Any
 
 from django.db import transaction
 
-from rollback_audit.engine import connectors, dispatch
+from rollback_audit.engine import connectors, dispatch, providers
 from rollback_audit.engine.actors import Actor
-from rollback_audit.engine.deliveries import select_connectors
 from rollback_audit.engine.dispatch import PackageDelivery, Terms
 from rollback_audit.errors import StateForbids
-from rollback_audit.models import Connector, Delivery, EvidencePackage, Recovery
-from rollback_audit.states import ConnectorStanding, RecoveryState
-
-ALL = "all"
-FIELD = "delivery_provider"
+from rollback_audit.models import Connector, Delivery, EvidencePackage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,19 +24,6 @@ class Message:
     event_type: str
     summary: dict[str, Any]
     routes: list[Any]
-
-
-def failing() -> frozenset[str]:
-    """Names of the connectors that cannot be sent to now, or whose recovery is open."""
-    held = {row.name for row in Connector.objects.all() if row.standing is not ConnectorStanding.READY}
-    recovering = Recovery.objects.filter(state=RecoveryState.OPEN.value).values_list("provider", flat=True)
-    return frozenset(held.union(recovering))
-
-
-def working(*, avoid: Collection[str] = ()) -> list[Connector]:
-    """The connectors that evidence about failing ones goes to, by name. `avoid` names more that are left out."""
-    left_out = failing() | set(avoid)
-    return [row for row in Connector.objects.order_by("name") if row.name not in left_out]
 
 
 def deliver(
@@ -76,12 +58,12 @@ def deliver(
 
 
 def _chosen(package: EvidencePackage, names: str, *, avoid: Collection[str]) -> list[Connector]:
-    usable = working(avoid=avoid)
+    usable = providers.working(avoid=avoid)
     had = frozenset(Delivery.objects.filter(audit_id=package.audit_id).values_list("provider", flat=True))
-    if names.strip() in {"", ALL}:
+    if names.strip() in {"", providers.ALL}:
         chosen = [row for row in usable if row.name not in had]
     else:
-        chosen = select_connectors(FIELD, names)
+        chosen = providers.select(names)
         _refuse_failing(chosen, usable)
     if not usable:
         raise StateForbids(

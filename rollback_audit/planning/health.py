@@ -255,8 +255,6 @@ def _is_news(condition: Condition, known: Known | None, *, now: datetime, window
     return now - known.last_told_at >= window
 
 
-def receivers(names: Iterable[str], found: Iterable[Condition]) -> list[str]:
-    """Whom to tell: connectors that no condition is about, where there are any; else all of them."""
-    failing = {condition.subject for condition in found if condition.code is HealthCode.CONNECTOR_FAILURE}
-    every = list(names)
-    return [name for name in every if name not in failing] or every
+def failing(found: Iterable[Condition]) -> frozenset[str]:
+    """Names of the connectors that are said to fail."""
+    return frozenset(condition.subject for condition in found if condition.code is HealthCode.CONNECTOR_FAILURE)

@@ -210,6 +210,25 @@ def test_all_leaves_out_whoever_the_alert_is_about(
     assert sorted(named.plan.selected_providers) == ["chat", "down"]
 
 
+def test_all_leaves_out_whoever_is_being_recovered(
+    loop: Loop, receiver: RecordingReceiver, configure: Configure
+) -> None:
+    configure(ill=receiver.port, chat=receiver.port)
+    factories.open_recovery(Connector.objects.get(name="ill"), first_failure_at=clock.now())
+    answer = alerts.deliver_alerts(actor=loop.manager, terms=AlertTerms())
+    assert answer.plan is not None
+    assert answer.plan.selected_providers == ["chat"]
+
+
+def test_where_no_connector_works_all_are_told(loop: Loop, receiver: RecordingReceiver, configure: Configure) -> None:
+    configure(down=receiver.port, ill=receiver.port)
+    Connector.objects.filter(name="down").update(hold=ConnectorStanding.CREDENTIAL_REFUSED, held_since=clock.now())
+    factories.open_recovery(Connector.objects.get(name="ill"), first_failure_at=clock.now())
+    answer = alerts.deliver_alerts(actor=loop.manager, terms=AlertTerms())
+    assert answer.plan is not None
+    assert sorted(answer.plan.selected_providers) == ["down", "ill"]
+
+
 def test_every_condition_is_found_among_the_rows(loop: Loop, configure: Configure) -> None:
     configure(siem=9, chat=9)
     siem, chat = Connector.objects.get(name="siem"), Connector.objects.get(name="chat")

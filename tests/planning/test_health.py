@@ -185,7 +185,6 @@ def test_an_end_is_told_of_what_was_open_only() -> None:
     assert health.tellings([DOWN], known, now=NOW, window=HOUR).ended == ["a", "b"]
 
 
-def test_whoever_is_failing_is_not_told_unless_nobody_else_is_there() -> None:
-    assert health.receivers(["siem", "chat"], [DOWN]) == ["chat"]
-    assert health.receivers(["siem"], [DOWN]) == ["siem"]
-    assert health.receivers(["siem"], [DOWN._replace(code=HealthCode.SILENT_CONNECTOR)]) == ["siem"]
+def test_a_silent_connector_is_not_said_to_fail() -> None:
+    silent = DOWN._replace(code=HealthCode.SILENT_CONNECTOR, subject="chat")
+    assert health.failing([DOWN, silent]) == {DOWN.subject}

@@ -9,6 +9,7 @@ from rollback_audit.api.serializers.fields import Moment, Names, Number, Switch,
 from rollback_audit.api.serializers.plans import LABEL
 from rollback_audit.api.serializers.runs import RETRIES
 from rollback_audit.engine.drill_input import MOST_NOTES, MOST_REFERENCE, RouteWord
+from rollback_audit.engine.providers import ALL
 from rollback_audit.redaction import check_text
 from rollback_audit.states import AcknowledgementState
 
@@ -17,7 +18,6 @@ _SCHEDULE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RESERVED = frozenset({"schedules"})
 _TEN_YEARS_IN_DAYS = 3650
 _YEAR_IN_MINUTES = 525_600
-_ALL = "all"
 
 
 class ScheduleId(Text):
@@ -70,7 +70,7 @@ class RoutingPolicySerializer(Body):
 class DrillNotificationSerializer(Sending):
     """Which drills to notify about."""
 
-    provider = Text(max_length=500, default=_ALL, help_text='Names of connectors with commas between, or "all".')
+    provider = Text(max_length=500, default=ALL, help_text='Names of connectors with commas between, or "all".')
     schedule_id = optional(64, help_text="Only this schedule.")
     force = Switch(default=False, help_text="Also schedules that are not due.")
     routing_policy = RoutingPolicySerializer(required=False, allow_null=True)
@@ -92,7 +92,7 @@ class AuditDeliverySerializer(Sending):
     provider = optional(63)
     owner = optional(128)
     delivery_provider = Text(
-        max_length=500, default=_ALL, help_text='Names of connectors with commas between, or "all".'
+        max_length=500, default=ALL, help_text='Names of connectors with commas between, or "all".'
     )
     cadence = Text(max_length=64, default="on_demand")
     schedule_ref = optional(128)

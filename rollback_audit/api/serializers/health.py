@@ -7,8 +7,9 @@ from rollback_audit.api.serializers.body import Body
 from rollback_audit.api.serializers.drills import Sending
 from rollback_audit.api.serializers.fields import Switch, Text, Whole, Word, optional
 from rollback_audit.api.serializers.plans import LABEL
-from rollback_audit.engine.alerts import ALL, AlertTerms
+from rollback_audit.engine.alerts import AlertTerms
 from rollback_audit.engine.health import LONGEST_MINUTES, USUAL, Yardstick
+from rollback_audit.engine.providers import ALL
 from rollback_audit.planning.health import SUPPRESSION_WINDOW_MINUTES
 from rollback_audit.states import AcknowledgementState
 
@@ -24,7 +25,7 @@ class HealthAlertDeliverySerializer(Sending):
     delivery_provider = Text(
         max_length=500,
         default=ALL,
-        help_text='Names of connectors with commas between, or "all" that no alert is about.',
+        help_text='Names of connectors with commas between, or "all" that work.',
     )
     suppression_window_minutes = Whole(
         default=SUPPRESSION_WINDOW_MINUTES,

@@ -14,6 +14,7 @@ from rollback_audit.engine.executive_reports import (
     LONGEST_LOOKBACK_HOURS,
     ReportScope,
 )
+from rollback_audit.engine.providers import ALL
 from rollback_audit.planning.escalation import DEFAULT_POLICY, EscalationPolicy
 from rollback_audit.states import EscalationAcknowledgementState, EscalationLevel
 
@@ -41,7 +42,7 @@ class EscalationPlanCreateSerializer(Body):
 class _DeliverySerializer(Body):
     ALIASES: ClassVar[Mapping[str, str]] = {"provider": "delivery_provider"}
 
-    delivery_provider = Text(max_length=500, default="all", help_text=_TO)
+    delivery_provider = Text(max_length=500, default=ALL, help_text=_TO)
     timeout_seconds = Number(default=10.0, min_value=0.1, max_value=60.0, help_text="For each whole exchange.")
     retries = Whole(default=0, min_value=0, max_value=10, help_text=RETRIES)
     generated_by = optional(128, help_text=LABEL)

@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from rollback_audit.console.doors import Refusals, SeeOther, page, show
 from rollback_audit.console.forms import DeliverForm, DryRunForm, PolicyForm
-from rollback_audit.engine import deliveries, plans, worker
+from rollback_audit.engine import deliveries, plans, providers, worker
 from rollback_audit.engine.actors import Actor
 from rollback_audit.engine.packages import AuditFilters
 from rollback_audit.states import Permission
@@ -22,7 +22,7 @@ def deliver_audit(request: HttpRequest, actor: Actor) -> HttpResponseBase:
             answer = deliveries.deliver_audit(
                 actor=actor,
                 filters=AuditFilters(schedule_id=data["schedule_id"], provider=data["provider"], owner=data["owner"]),
-                delivery_provider=data["delivery_provider"] or "all",
+                delivery_provider=data["delivery_provider"] or providers.ALL,
             )
             _say_delivered(request, answer)
             return SeeOther(reverse("console:delivery", args=[answer.delivery_plan.delivery_id]))

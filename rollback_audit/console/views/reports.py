@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 from rollback_audit.console import report_figures
 from rollback_audit.console.doors import Refusals, SeeOther, button, page, read, show
 from rollback_audit.console.forms import EscalationForm, EscalationWordForm, ScopeForm, SendForm
-from rollback_audit.engine import escalations, executive_reports, stored_packages
+from rollback_audit.engine import escalations, executive_reports, providers
 from rollback_audit.engine.actors import Actor
 from rollback_audit.engine.dispatch import PackageDelivery
 from rollback_audit.states import EscalationAcknowledgementState, Permission
@@ -38,7 +38,7 @@ def plan_escalation(request: HttpRequest, actor: Actor) -> HttpResponseBase:
 def escalation(request: HttpRequest, actor: Actor, plan_id: str) -> HttpResponse:
     record = escalations.read_escalation(actor=actor, plan_id=plan_id)
     had = {item.provider for item in record.deliveries}
-    usable = [row.name for row in stored_packages.working(avoid=record.plan.failing_providers)]
+    usable = [row.name for row in providers.working(avoid=record.plan.failing_providers)]
     return show(
         request,
         actor,
@@ -118,7 +118,7 @@ def report(request: HttpRequest, actor: Actor, run_id: str) -> HttpResponse:
         deliveries=record.deliveries,
         trend=report_figures.deliveries_by_day(record.run.executive_report),
         providers=report_figures.providers_of(record.run.executive_report),
-        send_form=SendForm(names=[row.name for row in stored_packages.working() if row.name not in had]),
+        send_form=SendForm(names=[row.name for row in providers.working() if row.name not in had]),
     )
 
 
@@ -130,7 +130,7 @@ def deliver_report(request: HttpRequest, actor: Actor, run_id: str) -> HttpRespo
 
 
 def _to(request: HttpRequest) -> str:
-    return request.POST.get("delivery_provider", "") or stored_packages.ALL
+    return request.POST.get("delivery_provider", "") or providers.ALL
 
 
 def _say(request: HttpRequest, sent: PackageDelivery) -> None:

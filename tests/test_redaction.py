@@ -2,6 +2,8 @@
 
 import base64
 import random
+import time
+from collections import Counter
 from contextlib import suppress
 
 import pytest
@@ -9,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollback_audit.errors import InvalidInput
-from rollback_audit.redaction import RANDOM_TEXT, RULES, check_text, credential_rule, refuse_credentials
+from rollback_audit.redaction import (
+    RANDOM_TEXT,
+    RULES,
+    SERVICE_TOKEN,
+    check_text,
+    credential_rule,
+    refuse_credentials,
+)
+from tests import credentials, harmless
 
 # Put together from halves, so that no scanner takes this file for a leak.
 REFUSED = [
@@ -43,6 +53,9 @@ REFUSED = [
     ("secret_assignment", '{"client_secret": "abcd1234"}'),
     ("secret_assignment", "api-key = 1234abcd"),
     ("secret_assignment", "SharedAccessKey=abcd1234="),
+    ("secret_assignment", "the password is " + "hunter2"),
+    ("command_line", "curl -u ops:" + "hunter2"),
+    ("licence_key", "AB1CD-EF2GH-IJ3KL-MN4OP-QR5ST"),
     (RANDOM_TEXT, "see Zk3Q9xPv7Lm2Rt8WbY5nHc4D for details"),
     ("secret_assignment", "pass\u200bword: hunter2"),
     ("secret_assignment", "\uff50\uff41\uff53\uff53\uff57\uff4f\uff52\uff44: hunter2"),
@@ -83,7 +96,7 @@ def test_what_operators_refer_to_passes(text: str) -> None:
 
 
 def test_every_rule_has_a_case() -> None:
-    assert {rule for rule, _ in REFUSED} == {*RULES, RANDOM_TEXT}
+    assert {rule for rule, _ in REFUSED} == {*RULES, SERVICE_TOKEN, RANDOM_TEXT}
 
 
 def test_a_refusal_names_field_and_rule_and_never_the_text() -> None:
@@ -92,6 +105,46 @@ def test_a_refusal_names_field_and_rule_and_never_the_text() -> None:
     assert list(refused.value.fields) == ["notes"]
     assert "secret_assignment" in refused.value.fields["notes"][0]
     assert "hunter2" not in str(refused.value.fields) + str(refused.value) + refused.value.detail
+
+
+@pytest.fixture
+def draw() -> random.Random:
+    """Seeded by the run, whose seed pytest-randomly prints."""
+    return random.Random(random.getrandbits(64))
+
+
+def test_every_kind_of_credential_is_refused_wherever_it_stands(draw: random.Random) -> None:
+    made = credentials.corpus(draw)
+    assert len(made) >= 500
+    assert Counter(kind for kind, text in made if credential_rule(text) is None) == {}
+
+
+def test_nothing_that_operators_write_is_refused(draw: random.Random) -> None:
+    written = harmless.corpus(draw)
+    assert len(written) >= 300
+    assert [(kind, text) for kind, text in written if credential_rule(text) is not None] == []
+
+
+def test_no_text_takes_long_however_it_is_made() -> None:
+    parts = [
+        "curl ",
+        "mysql ",
+        "password ",
+        "https://",
+        "eyJ",
+        "a" * 30,
+        "?token",
+        "--token ",
+        "A1B2C-",
+        "AAAA.",
+        "=-_",
+        "0aA",
+    ]
+    for part in parts:
+        text = (part * 2000)[:2000]
+        began = time.thread_time()
+        credential_rule(text)
+        assert time.thread_time() - began < 0.1, part
 
 
 def test_fresh_random_secrets_are_refused_without_any_word_beside_them() -> None:

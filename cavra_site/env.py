@@ -127,6 +127,20 @@ _SETTINGS = (
         None,
         "File with the signing key. Default: `CAVRA_HOME/secret_key`, made by the first `cavra migrate`.",
     ),
+    Setting(
+        "CAVRA_LEDGER_KEY_FILE",
+        _path,
+        None,
+        "File with the key that signs the ledger's checkpoints; only workers need it. "
+        "Default: `CAVRA_HOME/ledger_key`, made by the first `cavra migrate`.",
+    ),
+    Setting(
+        "CAVRA_CHECKPOINT_FILE",
+        _path,
+        None,
+        "File that each signed checkpoint is appended to; best on another disk than the database. "
+        "Default: `CAVRA_HOME/checkpoints.txt`.",
+    ),
     Setting("CAVRA_ALLOWED_HOSTS", _hosts, "127.0.0.1,localhost,[::1]", "Host names the web server answers to."),
     Setting("CAVRA_TRUSTED_ORIGINS", _origins, "", "Origins whose forms are trusted, when a proxy ends TLS."),
     Setting("CAVRA_PORT", _whole(1, 65535), "8000", "Port of the web server."),
@@ -185,6 +199,8 @@ class Environment:
     redis_url: str | None
     connector_config: Path | None
     secret_key_file: Path | None
+    ledger_key_file: Path | None
+    checkpoint_file: Path | None
     allowed_hosts: list[str]
     trusted_origins: list[str]
     port: int

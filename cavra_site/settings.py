@@ -19,6 +19,8 @@ CAVRA_HOME = HOME
 # A demo's commands in another terminal mean the demo's connectors.
 _demo_connectors = HOME / env.DEMO_CONNECTORS
 CAVRA_CONNECTOR_CONFIG = ENV.connector_config or (_demo_connectors if _demo_connectors.exists() else None)
+CAVRA_LEDGER_KEY_FILE = ENV.ledger_key_file or HOME / "ledger_key"
+CAVRA_CHECKPOINT_FILE = ENV.checkpoint_file or HOME / "checkpoints.txt"
 CAVRA_FOUR_EYES = ENV.four_eyes
 CAVRA_SECOND_APPROVER_ABOVE = ENV.second_approver_above
 CAVRA_CANARY_WAVES = ENV.canary_waves

@@ -1,10 +1,10 @@
-"""The worker process: keeps a task cluster alive and sweeps up the work no doorbell announced.
+"""The worker process: keeps a task cluster alive, and does its own duties beside it, again and again.
 
 The sweep alone is enough for every run to finish; the cluster makes it start at once and work in parallel.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Thread
 from typing import Protocol
@@ -18,14 +18,14 @@ from rollback_audit.errors import StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
-SWEEP_EVERY_SECONDS = 1.0
+EVERY_SECONDS = 1.0
 _TEND_EVERY_SECONDS = 1.0
 # ProgrammingError: not migrated yet, which somebody is surely about to do.
 _STORE_ERRORS = (OperationalError, InterfaceError, ProgrammingError, StoreUnavailable)
 
 
-class Sweep(Protocol):
-    """The engine's verb. It may take minutes, and returns soon after `should_stop` says so."""
+class Duty(Protocol):
+    """A verb of the engine. It may take minutes, and returns soon after `should_stop` says so."""
 
     def __call__(self, *, should_stop: Callable[[], bool]) -> object: ...
 
@@ -39,50 +39,55 @@ class Stop(Protocol):
     def wait(self, *, seconds: float) -> bool: ...
 
 
-def run(*, folder: Path, sweep: Sweep, workers: int, task_seconds: float, grace_seconds: float) -> None:
-    """Sweep and tend the cluster until asked to stop. Both then have `grace_seconds` to settle what is on the wire.
+def run(*, folder: Path, duties: Mapping[str, Duty], workers: int, task_seconds: float, grace_seconds: float) -> None:
+    """Do the duties and tend the cluster until asked to stop. All then have `grace_seconds` to end what they are at.
 
     `folder` is shared by all workers of this state folder.
     """
     stop = StopRequest()
-    # A thread of its own: a sweep that drives a run must not keep a stuck cluster from being noticed.
-    sweeper = Thread(target=sweep_until, args=(stop,), kwargs={"sweep": sweep}, name="sweeper", daemon=True)
+    # Threads of their own: a sweep that drives a run must not keep a stuck cluster from being noticed.
+    threads = [
+        Thread(target=repeat_until, args=(stop,), kwargs={"name": name, "duty": duty}, name=name, daemon=True)
+        for name, duty in duties.items()
+    ]
     with run_folder.claimed(folder) as ours:
         cluster = Cluster(folder=ours, workers=workers, task_seconds=task_seconds)
-        sweeper.start()
+        for thread in threads:
+            thread.start()
         try:
             while not stop.made:
                 cluster.tend()
                 stop.wait(seconds=_TEND_EVERY_SECONDS)
         finally:
             cluster.ask_to_stop()
-            sweeper.join(timeout=grace_seconds)
+            for thread in threads:
+                thread.join(timeout=grace_seconds)
             cluster.end(grace_seconds=grace_seconds)
     logger.info("worker_stopped")
 
 
-def sweep_until(stop: Stop, *, sweep: Sweep) -> None:
-    """One sweep a second; fewer while the database is away."""
+def repeat_until(stop: Stop, *, name: str, duty: Duty) -> None:
+    """Once a second; less often while the database is away."""
     outages = 0
     while not stop.made:
-        outages = _sweep_once(sweep, stop, outages)
-        stop.wait(seconds=back_off(outages - 1) if outages else SWEEP_EVERY_SECONDS)
+        outages = _do_once(name, duty, stop, outages)
+        stop.wait(seconds=back_off(outages - 1) if outages else EVERY_SECONDS)
     connections.close_all()
 
 
-def _sweep_once(sweep: Sweep, stop: Stop, outages: int) -> int:
-    """How many sweeps in a row, this one included, found the store down. Says so once, and once that it is back."""
+def _do_once(name: str, duty: Duty, stop: Stop, outages: int) -> int:
+    """How many times in a row, this one included, found the store down. Says so once, and once that it is back."""
     try:
         close_old_connections()
-        sweep(should_stop=lambda: stop.made)
+        duty(should_stop=lambda: stop.made)
     except _STORE_ERRORS:
         if not outages:
-            logger.warning("database_unavailable")
+            logger.warning("database_unavailable", extra={"verb": name})
         return outages + 1
     except Exception:
         # One bad record must not stop the work on the others.
-        logger.exception("sweep_failed")
+        logger.exception("duty_failed", extra={"verb": name})
         return 0
     if outages:
-        logger.info("database_available")
+        logger.info("database_available", extra={"verb": name})
     return 0

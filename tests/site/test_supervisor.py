@@ -37,9 +37,9 @@ def events(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.message for record in caplog.records if record.name == supervisor.__name__]
 
 
-def loop(sweep: supervisor.Sweep, *, rounds: int) -> list[float]:
+def loop(sweep: supervisor.Duty, *, rounds: int) -> list[float]:
     stop = Stop(rounds=rounds)
-    supervisor.sweep_until(stop, sweep=sweep)
+    supervisor.repeat_until(stop, name="sweep", duty=sweep)
     return stop.waited
 
 
@@ -62,7 +62,7 @@ def test_a_sweep_that_fails_does_not_end_the_worker(caplog: pytest.LogCaptureFix
         raise KeyError("hunter2")
 
     assert loop(sweep, rounds=2) == [1.0, 1.0]
-    assert events(caplog) == ["sweep_failed", "sweep_failed"]
+    assert events(caplog) == ["duty_failed", "duty_failed"]
 
 
 @pytest.fixture

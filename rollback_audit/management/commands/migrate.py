@@ -1,4 +1,4 @@
-"""`cavra migrate`: the database, the roles and the schedules. Safe to repeat."""
+"""`cavra migrate`: the database, the roles, the schedules and the ledger's key. Safe to repeat."""
 
 from typing import Any
 
@@ -6,20 +6,21 @@ from django.conf import settings
 from django.core.management.commands.migrate import Command as DjangoMigrate
 from django_q.models import Schedule
 
-from rollback_audit.engine import roles, schedules
+from rollback_audit.engine import roles, schedules, signing_keys
 
 _SWEEP = "cavra-sweep"
 _DRY_RUN = "cavra-dry-run"
 
 
 class Command(DjangoMigrate):
-    help = "Bring the database up to date and install the roles and the schedules by name."
+    help = "Bring the database up to date, install the roles and the schedules by name, make the ledger's key."
 
     def handle(self, *args: Any, **options: Any) -> None:
         super().handle(*args, **options)
         if not (options["app_label"] or options["plan"] or options["check_unapplied"]):
             roles.install()
             install_schedules()
+            signing_keys.ensure(settings.CAVRA_LEDGER_KEY_FILE)
 
 
 def install_schedules() -> None:

@@ -77,7 +77,11 @@ def _answering(view: View) -> View:
 
 
 class SignInForm(AuthenticationForm):
-    """Name and password of somebody who has a role."""
+    """Name and password of somebody who has a role. A refused name is not drawn again: it may be the password."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].widget.format_value = lambda _: None  # type: ignore[method-assign]
 
     def confirm_login_allowed(self, user: User) -> None:
         super().confirm_login_allowed(user)

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST
 
 from rollback_audit.engine.actors import Actor, actor_for
 from rollback_audit.errors import CavraError, InvalidInput, NotAllowed, StateForbids, StoreUnavailable, UnknownRecord
+from rollback_audit.redaction import credential_rule
 from rollback_audit.states import Permission
 
 Page = Callable[..., HttpResponseBase]
@@ -99,7 +100,18 @@ def show(request: HttpRequest, actor: Actor, template: str, **context: Any) -> H
     """A page. 400 where its `form` was refused."""
     form = context.get("form")
     refused_form = isinstance(form, forms.Form) and form.is_bound and bool(form.errors)
+    if refused_form:
+        _take_back_credentials(form)
     return render(request, template, {"actor": actor, **context}, status=400 if refused_form else 200)
+
+
+def _take_back_credentials(form: forms.Form) -> None:
+    """A refused form is drawn with what was typed: less what looks like a credential, in whichever field it is."""
+    typed = form.data.copy()
+    for name in form.data:
+        if credential_rule(str(form.data[name])):
+            del typed[name]
+    form.data = typed
 
 
 def read(form: forms.Form) -> dict[str, Any]:

@@ -18,8 +18,14 @@ from rollback_audit.delivery.contract import ConfigurationProblem, ConnectorSett
 from rollback_audit.delivery.documents import UnreadableDocument, parse
 from rollback_audit.delivery.entries import settings_from
 from rollback_audit.delivery.sources import CONFIG_BYTES, Source, SourceReader
+from rollback_audit.redaction import credential_rule
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+# A key's name is told so that it can be found. A secret that stands in a key's place is not made of short words.
+_SPOKEN = re.compile(r"[A-Za-z0-9]{1,20}(?:[_. ?-]{1,3}[A-Za-z0-9]{1,20}){0,7}")
+_NO_WORD = re.compile(r"[A-Za-z0-9]*[0-9][A-Za-z0-9]*")
+_SHORT = 2
+_HIDDEN = "…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,8 @@ def _entries(content: bytes | None, *, suffix: str) -> dict[str, Any]:
 def _connector(name: object, entry: object, *, reader: SourceReader, digest_key: bytes) -> ConnectorSettings:
     if not isinstance(name, str) or not is_name(name):
         raise ConfigurationProblem("name", "must be 1 to 63 of a-z, 0-9, - and _, the first a letter or a digit")
+    if credential_rule(name):
+        raise ConfigurationProblem("name", "looks like a credential, and names are shown")
     if not isinstance(entry, dict):
         raise ConfigurationProblem("connector", "must be a table of keys")
     settings, trust = settings_from(name, entry, reader=reader)
@@ -101,13 +109,21 @@ def _connector(name: object, entry: object, *, reader: SourceReader, digest_key:
 
 
 def _problem(path: Path, connector: object, found: ConfigurationProblem) -> Problem:
-    name = None if connector is None else _shown(connector)
+    name = None if connector is None else _name_shown(connector)
     return Problem(file=path.name, connector=name, key=_shown(found.key), problem=found.problem)
 
 
+def _name_shown(name: object) -> str:
+    """A connector's name, which may hold numbers, unless it is none or looks like a credential."""
+    return name if isinstance(name, str) and is_name(name) and not credential_rule(name) else _shown(name)
+
+
 def _shown(name: object) -> str:
-    """A name fit for a message, whatever stands in its place."""
-    return "".join(character if character.isprintable() else "?" for character in str(name)[:80])
+    """A name fit for a message, whatever stands in its place: words are told, anything else is not."""
+    text = "".join(character if character.isprintable() else "?" for character in str(name))
+    if not _SPOKEN.fullmatch(text) or credential_rule(text):
+        return _HIDDEN
+    return _NO_WORD.sub(lambda found: found[0] if len(found[0]) <= _SHORT else _HIDDEN, text)
 
 
 def _digest(settings: ConnectorSettings, *, trust: str | None, key: bytes) -> str:

@@ -8,6 +8,8 @@ from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 
 from rollback_audit.errors import InvalidInput
+from rollback_audit.redaction import refuse_credentials
+from rollback_audit.redaction import refuse_credentials
 from rollback_audit.states import ROLE_PERMISSIONS, Permission, Role
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def user_with_role(username: str, role: Role) -> "User":
     A user's other groups stay. Raises InvalidInput for a name that Django would not accept, or a user who was retired.
     """
     model = get_user_model()
-    fresh = model(username=username)
+    fresh = model(username=refuse_credentials("user", username))
     # Before the look-up: a database refuses some characters with an error of its own.
     _validate(fresh)
     user = model.objects.filter(username=username).first()
@@ -64,6 +66,7 @@ def user_with_role(username: str, role: Role) -> "User":
 
 
 def _validate(user: "User") -> None:
+    refuse_credentials("user", user.username)
     try:
         user.clean_fields(exclude=["password"])
     except ValidationError as problem:

@@ -8,7 +8,8 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.fields import empty
 
-_FIELD_NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
+# Words, and numbers at their ends: a key of 32 hexadecimal digits is no name.
+_FIELD_NAME = re.compile(r"[a-z]{1,20}[0-9]{0,3}(?:_(?:[a-z]{1,20}[0-9]{0,3}|[0-9]{1,3})){0,5}")
 _MOST_NAMED = 20
 _IDENTITY = frozenset({"actor_claims", "actor_token"})
 

@@ -11,12 +11,14 @@ from django.utils.translation import gettext_lazy as _
 from rollback_audit.console import words
 from rollback_audit.engine import queries
 from rollback_audit.engine.backtests import MOST_DAYS
-from rollback_audit.engine.executive_reports import DEFAULT_SCOPE, ReportScope
+from rollback_audit.engine.escalations import LONGEST_SLO_MINUTES
+from rollback_audit.engine.executive_reports import DEFAULT_SCOPE, LONGEST_LOOKBACK_HOURS, ReportScope
 from rollback_audit.errors import InvalidInput
 from rollback_audit.planning.escalation import DEFAULT_POLICY as ESCALATION_POLICY
 from rollback_audit.planning.escalation import EscalationPolicy
 from rollback_audit.planning.facts import DEFAULT_POLICY, RetryPolicy
 from rollback_audit.planning.policy import BOUNDS, completed
+from rollback_audit.redaction import REFUSAL, credential_rule
 from rollback_audit.states import (
     AcknowledgementState,
     ApprovalState,
@@ -37,9 +39,24 @@ _UNFITTING_DELAY = {
 }
 
 
+class Typed(forms.CharField):
+    """What somebody typed, unless it looks like a credential."""
+
+    def clean(self, value: Any) -> str:
+        typed: str = super().clean(value)
+        if rule := credential_rule(typed):
+            raise forms.ValidationError(REFUSAL.format(rule=rule), code="credential")
+        return typed
+
+
 def _options(values: Any, first: tuple[str, str] | None = None) -> list[tuple[str, str]]:
     drawn = [(str(value), words.name(str(value))) for value in values]
     return [first, *drawn] if first else drawn
+
+
+def _connectors(label: Any, *, every: Any) -> forms.ChoiceField:
+    """One connector or, where it is left empty, what `every` says."""
+    return forms.ChoiceField(label=label, required=False, choices=[("", every), *_connector_names()])
 
 
 def _connector_names() -> list[tuple[str, str]]:
@@ -49,10 +66,10 @@ def _connector_names() -> list[tuple[str, str]]:
 class ReferenceFields(forms.Form):
     """A ticket and a note beside somebody's word."""
 
-    external_ref = forms.CharField(
+    external_ref = Typed(
         label=_("Reference"), required=False, max_length=200, help_text=_("A ticket or change number.")
     )
-    notes = forms.CharField(
+    notes = Typed(
         label=_("Notes"),
         required=False,
         max_length=2000,
@@ -62,26 +79,21 @@ class ReferenceFields(forms.Form):
 
 
 class ReasonForm(forms.Form):
-    reason = forms.CharField(label=_("Reason"), max_length=500, help_text=_("Goes on record with your name."))
+    reason = Typed(label=_("Reason"), max_length=500, help_text=_("Goes on record with your name."))
 
 
 class DeliverForm(forms.Form):
     """Deliver Ack Audit: which routes the package covers, and where it goes."""
 
     delivery_provider = forms.ChoiceField(label=_("Send to"), required=False)
-    schedule_id = forms.CharField(label=_("Only schedule"), required=False, max_length=64)
+    schedule_id = Typed(label=_("Only schedule"), required=False, max_length=64)
     provider = forms.ChoiceField(label=_("Only routes over"), required=False)
-    owner = forms.CharField(label=_("Only owner"), required=False, max_length=128)
+    owner = Typed(label=_("Only owner"), required=False, max_length=128)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        names = _connector_names()
-        self.fields["delivery_provider"] = forms.ChoiceField(
-            label=_("Send to"), required=False, choices=[("", _("all connectors")), *names]
-        )
-        self.fields["provider"] = forms.ChoiceField(
-            label=_("Only routes over"), required=False, choices=[("", _("any connector")), *names]
-        )
+        self.fields["delivery_provider"] = _connectors(_("Send to"), every=_("all connectors"))
+        self.fields["provider"] = _connectors(_("Only routes over"), every=_("any connector"))
 
 
 class PolicyForm(forms.Form):
@@ -120,9 +132,7 @@ class PolicyForm(forms.Form):
         self.fields["source"] = forms.ChoiceField(
             label=_("Evidence"), required=False, choices=_options(Source, ("", "all kinds"))
         )
-        self.fields["provider"] = forms.ChoiceField(
-            label=_("Connector"), required=False, choices=[("", _("all connectors")), *_connector_names()]
-        )
+        self.fields["provider"] = _connectors(_("Connector"), every=_("all connectors"))
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
@@ -169,15 +179,15 @@ class LimitForm(forms.Form):
 class ExecuteForm(LimitForm, ReasonForm):
     """A live run of one plan. `expected` is the number that the page stated."""
 
-    plan_digest = forms.CharField(widget=forms.HiddenInput, max_length=64)
+    plan_digest = Typed(widget=forms.HiddenInput, max_length=64)
     expected = forms.IntegerField(widget=forms.HiddenInput, min_value=0)
 
 
 class ReviewForm(ReferenceFields):
     acknowledgement_state = forms.ChoiceField(label=_("Word"), choices=_options(RetryAcknowledgementState))
-    provider = forms.CharField(widget=forms.HiddenInput, max_length=63)
-    delivery_id = forms.CharField(widget=forms.HiddenInput, max_length=64)
-    audit_id = forms.CharField(widget=forms.HiddenInput, max_length=64)
+    provider = Typed(widget=forms.HiddenInput, max_length=63)
+    delivery_id = Typed(widget=forms.HiddenInput, max_length=64)
+    audit_id = Typed(widget=forms.HiddenInput, max_length=64)
 
 
 class DecideForm(ReferenceFields):
@@ -187,9 +197,9 @@ class DecideForm(ReferenceFields):
     expires_in_minutes = forms.IntegerField(
         label=_("Good for (minutes)"), min_value=1, max_value=1440, required=False, help_text=_("A day if left empty.")
     )
-    provider = forms.CharField(widget=forms.HiddenInput, max_length=63, required=False)
-    delivery_id = forms.CharField(widget=forms.HiddenInput, max_length=64, required=False)
-    audit_id = forms.CharField(widget=forms.HiddenInput, max_length=64, required=False)
+    provider = Typed(widget=forms.HiddenInput, max_length=63, required=False)
+    delivery_id = Typed(widget=forms.HiddenInput, max_length=64, required=False)
+    audit_id = Typed(widget=forms.HiddenInput, max_length=64, required=False)
 
 
 class AcknowledgeForm(ReferenceFields):
@@ -205,7 +215,7 @@ class ClosureForm(ReferenceFields):
             word for word in ClosureState if (word is ClosureState.REOPENED) is (state is RecoveryState.CLOSED)
         ]
         self.fields["closure_state"] = forms.ChoiceField(label=_("Word"), choices=_options(words_now))
-        self.fields["verification_refs"] = forms.CharField(
+        self.fields["verification_refs"] = Typed(
             label=_("Verified by"),
             required=False,
             max_length=4000,
@@ -221,7 +231,7 @@ class EscalationForm(forms.Form):
     recovery_slo_minutes = forms.IntegerField(
         label=_("Objective (minutes)"),
         min_value=1,
-        max_value=43_200,
+        max_value=LONGEST_SLO_MINUTES,
         required=False,
         help_text=_("From the first failure."),
     )
@@ -234,9 +244,7 @@ class EscalationForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("initial", ESCALATION_POLICY._asdict())
         super().__init__(*args, **kwargs)
-        self.fields["provider"] = forms.ChoiceField(
-            label=_("Connector"), required=False, choices=[("", _("all connectors")), *_connector_names()]
-        )
+        self.fields["provider"] = _connectors(_("Connector"), every=_("all connectors"))
 
     def policy(self) -> EscalationPolicy:
         sent = {name: self.cleaned_data.get(name) for name in EscalationPolicy._fields}
@@ -272,11 +280,13 @@ class SendForm(forms.Form):
 class ScopeForm(forms.Form):
     """What an executive report covers. A field that is not sent keeps its default."""
 
-    lookback_hours = forms.IntegerField(label=_("Covers (hours)"), min_value=1, max_value=2_160, required=False)
+    lookback_hours = forms.IntegerField(
+        label=_("Covers (hours)"), min_value=1, max_value=LONGEST_LOOKBACK_HOURS, required=False
+    )
     recovery_slo_minutes = forms.IntegerField(
         label=_("Objective (minutes)"),
         min_value=1,
-        max_value=43_200,
+        max_value=LONGEST_SLO_MINUTES,
         required=False,
         help_text=_("For a recovery, from its first failure."),
     )
@@ -291,9 +301,9 @@ class ScopeForm(forms.Form):
 
 
 class ScheduleForm(forms.Form):
-    schedule_id = forms.CharField(label=_("Schedule id"), max_length=64)
-    owner = forms.CharField(label=_("Owner"), max_length=128)
-    escalation_owner = forms.CharField(label=_("Escalates to"), max_length=128, required=False)
+    schedule_id = Typed(label=_("Schedule id"), max_length=64)
+    owner = Typed(label=_("Owner"), max_length=128)
+    escalation_owner = Typed(label=_("Escalates to"), max_length=128, required=False)
     providers = forms.MultipleChoiceField(label=_("Connectors"), widget=forms.CheckboxSelectMultiple)
     interval_days = forms.IntegerField(label=_("Every (days)"), min_value=1, max_value=3650)
     next_due_at = forms.DateTimeField(

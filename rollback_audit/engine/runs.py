@@ -30,15 +30,6 @@ from rollback_audit.states import (
     SkipReason,
 )
 
-_RESULT_RELATIONS = (
-    "decision__plan",
-    "decision__delivery",
-    "delivery__plan__package",
-    "attempt__delivery",
-    "attempt__approval",
-    "attempt__result__run",
-    "run",
-)
 _UNFINISHED = frozenset({RunState.QUEUED, RunState.RUNNING})
 _DRY_REASON = "A live run would retry this delivery, once it is approved."
 _LIVE_REASON = "Approved as planned; this run sends it once."
@@ -70,7 +61,7 @@ def find(run_id: str) -> WorkerRun:
 
 def answer(run: WorkerRun, *, most: int) -> RunAnswer:
     """The run with its first `most` results."""
-    rows = run.results.select_related(*_RESULT_RELATIONS).order_by("ordinal")[:most]
+    rows = queries.results().filter(run=run).order_by("ordinal")[:most]
     lines = ledger.find([run.run_id, queued_session_id(run.run_id), run.retry_plan.retry_plan_id])
     return RunAnswer(
         run=detailed(run, most=most),

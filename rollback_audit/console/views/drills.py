@@ -9,20 +9,11 @@ from rollback_audit.console.doors import Refusals, SeeOther, button, page, read,
 from rollback_audit.console.forms import AcknowledgeForm, ScheduleForm
 from rollback_audit.engine import intake, notifications, present_drills, queries
 from rollback_audit.engine.actors import Actor
+from rollback_audit.engine.drill_input import CHANGEABLE
 from rollback_audit.errors import UnknownRecord
 from rollback_audit.models import DrillRoute
 from rollback_audit.records.drills import DrillScheduleRecord
 from rollback_audit.states import AcknowledgementState, Permission
-
-FIELDS = (
-    "owner",
-    "escalation_owner",
-    "providers",
-    "interval_days",
-    "next_due_at",
-    "acknowledgement_minutes",
-    "enabled",
-)
 
 
 @page
@@ -45,7 +36,7 @@ def schedule(request: HttpRequest, actor: Actor, schedule_id: str) -> HttpRespon
         raise UnknownRecord("No drill schedule with this id.")
     if request.method == "POST":
         actor.require(Permission.EDIT_SCHEDULES)
-    stored = {name: getattr(row, name) for name in FIELDS}
+    stored = {name: getattr(row, name) for name in CHANGEABLE}
     form = ScheduleForm(request.POST if request.method == "POST" else None, initial=stored)
     del form.fields["schedule_id"]
     if form.is_bound and form.is_valid():

@@ -17,6 +17,7 @@ from rollback_audit.evidence.merkle import leaf_hash
 from rollback_audit.models import EvidenceEntry, LedgerLeaf
 
 BATCH = 2048
+_COUNTED = 100_000
 # A whole look costs an index scan. Nothing should ever be found by it.
 _LOOK_EVERYWHERE_SECONDS = 900.0
 
@@ -95,6 +96,19 @@ def unsequenced(*, above: int = 0, most: int) -> list[tuple[int, bytes]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, [above, most])
         return [(entry_pk, body.encode()) for entry_pk, body in cursor.fetchall()]
+
+
+def count_unsequenced() -> int:
+    """How many of the newest entries have no place yet. Looks at a bounded number: those without one are the newest."""
+    sql = f"""
+        SELECT COUNT(*) FROM "{EvidenceEntry._meta.db_table}" e
+        WHERE e.id > (SELECT MAX(id) FROM "{EvidenceEntry._meta.db_table}") - %s AND NOT EXISTS (
+            SELECT 1 FROM "{LedgerLeaf._meta.db_table}" l WHERE l.entry_pk = e.id
+        )
+    """  # noqa: S608 - table names
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [_COUNTED])
+        return int(cursor.fetchone()[0])
 
 
 def _wait_for_others() -> None:

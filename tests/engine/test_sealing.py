@@ -4,9 +4,10 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import count
+from pathlib import Path
 
 import pytest
-from django.conf import settings
+from django.conf import LazySettings, settings
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Model
 
@@ -32,7 +33,7 @@ _number = count()
 
 
 @pytest.fixture(autouse=True)
-def _own_files(tmp_path, settings) -> None:  # type: ignore[no-untyped-def]
+def _own_files(tmp_path: Path, settings: LazySettings) -> None:
     settings.CAVRA_LEDGER_KEY_FILE = tmp_path / "ledger_key"
     settings.CAVRA_CHECKPOINT_FILE = tmp_path / "elsewhere" / "checkpoints.txt"
     signing_keys.ensure(settings.CAVRA_LEDGER_KEY_FILE)

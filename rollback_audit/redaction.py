@@ -6,6 +6,7 @@ pass; bare hexadecimal passes too, since nobody can tell a key from a commit by 
 
 import re
 import unicodedata
+from base64 import urlsafe_b64decode
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -153,6 +154,9 @@ _SERVICE_TOKEN = re.compile(
 # No token is shorter than this, so ordinary words need not be tried.
 _LONG_WORD = re.compile(r"[\w.:+/=~-]{16,}")
 RANDOM_TEXT = "random_text"
+REFUSAL = "This looks like a credential (rule {rule}). Name where it is kept instead."
+# No field takes more, so nobody has to look further. Console and API look before they count.
+MOST_CHECKED = 4000
 
 _RUN = re.compile(r"[A-Za-z0-9+/_-]{20,}")
 _HEXADECIMAL = re.compile(r"[0-9A-Fa-f-]+")
@@ -172,14 +176,17 @@ def credential_rule(value: str) -> str | None:
             return name
     if any(_SERVICE_TOKEN.search(word) for word in _LONG_WORD.findall(plain)):
         return SERVICE_TOKEN
-    return RANDOM_TEXT if any(_is_random(run) for run in _RUN.findall(plain)) else None
+    runs = _RUN.findall(plain)
+    if any(_is_random(run) for run in runs):
+        return RANDOM_TEXT
+    return next((rule for run in runs if (rule := credential_rule(_out_of_base64(run)))), None)
 
 
 def refuse_credentials(field: str, value: str) -> str:
     """The value, unless it looks like a credential: then InvalidInput, with the rule's name."""
     rule = credential_rule(value)
     if rule is not None:
-        raise InvalidInput({field: [f"This looks like a credential (rule {rule}). Name where it is kept instead."]})
+        raise InvalidInput({field: [REFUSAL.format(rule=rule)]})
     return value
 
 
@@ -211,6 +218,16 @@ def _is_random(run: str) -> bool:
         return False
     changes = sum(a != b and "other" not in {a, b} for a, b in pairwise(classes))
     return changes >= 0.4 * len(run)
+
+
+def _out_of_base64(run: str) -> str:
+    """The printable text that the run encodes; empty where it encodes none."""
+    padded = run + "=" * (-len(run) % 4)
+    try:
+        text = urlsafe_b64decode(padded.replace("+", "-").replace("/", "_")).decode("ascii")
+    except ValueError:
+        return ""
+    return text if text.isprintable() else ""
 
 
 def _class(character: str) -> str:

@@ -9,7 +9,6 @@ from django.core.exceptions import ValidationError
 
 from rollback_audit.errors import InvalidInput
 from rollback_audit.redaction import refuse_credentials
-from rollback_audit.redaction import refuse_credentials
 from rollback_audit.states import ROLE_PERMISSIONS, Permission, Role
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def user_with_role(username: str, role: Role) -> "User":
     A user's other groups stay. Raises InvalidInput for a name that Django would not accept, or a user who was retired.
     """
     model = get_user_model()
-    fresh = model(username=refuse_credentials("user", username))
+    fresh = model(username=username)
     # Before the look-up: a database refuses some characters with an error of its own.
     _validate(fresh)
     user = model.objects.filter(username=username).first()

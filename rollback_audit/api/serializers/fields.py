@@ -12,6 +12,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from rollback_audit.redaction import MOST_CHECKED, REFUSAL, credential_rule
+
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([Zz]|[+-]\d\d:\d\d)")
 # Far enough from the ends of the calendar for every delay and zone the engine may add.
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -30,6 +32,7 @@ class Text(serializers.CharField):
     default_error_messages = {
         "invalid": "Expected a string.",
         "characters": "Control characters and lone surrogates are refused.",
+        "credential": REFUSAL,
     }
 
     def __init__(self, *, max_length: int, lines: bool = False, **kwargs: Any) -> None:
@@ -41,6 +44,9 @@ class Text(serializers.CharField):
             self.fail("invalid")
         if has_forbidden(data, allowed=self._allowed):
             self.fail("characters")
+        rule = credential_rule(data[:MOST_CHECKED])
+        if rule is not None:
+            self.fail("credential", rule=rule)
         return data
 
 

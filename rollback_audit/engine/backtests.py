@@ -16,14 +16,13 @@ from rollback_audit.errors import InvalidInput
 from rollback_audit.models import Connector, Delivery, DeliveryAttempt, EvidenceEntry
 from rollback_audit.planning.backtest import (
     ASSUMPTIONS,
-    Comparison,
     Outage,
     PastDelivery,
     PastFailure,
-    PolicyFigures,
     outages,
     replay,
 )
+from rollback_audit.planning.comparison import Comparison, PolicyFigures
 from rollback_audit.planning.facts import DEFAULT_POLICY, RetryPolicy
 from rollback_audit.records.backtests import (
     BackTestDifferenceRecord,

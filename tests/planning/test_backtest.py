@@ -10,8 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollback_audit.planning.backtest import (
-    Comparison,
-    Difference,
     Ending,
     Outage,
     PastDelivery,
@@ -20,6 +18,7 @@ from rollback_audit.planning.backtest import (
     outages,
     replay,
 )
+from rollback_audit.planning.comparison import Comparison, Difference
 from rollback_audit.planning.facts import DEFAULT_POLICY, RetryPolicy
 from rollback_audit.states import FailureKind
 from tests.planning.given import FAILED_AT, after, policies

@@ -10,7 +10,16 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from django.urls import reverse
 from playwright.sync_api import Page
 
-from rollback_audit.engine import approvals, escalations, executive_reports, plans, recoveries, reviews, worker
+from rollback_audit.engine import (
+    approvals,
+    escalation_words,
+    escalations,
+    executive_reports,
+    plans,
+    recoveries,
+    reviews,
+    worker,
+)
 from rollback_audit.engine.actors import Actor, actor_for
 from rollback_audit.engine.recoveries import Closing
 from rollback_audit.models import Connector
@@ -105,7 +114,7 @@ def _report() -> dict[str, str]:
     """What is open, escalated and answered, and a stored report that warns of it."""
     analyst = _actor("sam", Role.SOC_ANALYST)
     escalation, _ = escalations.plan_escalation(actor=analyst, policy=EscalationPolicy(recovery_slo_minutes=60))
-    escalations.acknowledge_escalation(actor=analyst, plan_id=escalation.plan_id, external_ref="INC-4711")
+    escalation_words.acknowledge_escalation(actor=analyst, plan_id=escalation.plan_id, external_ref="INC-4711")
     stored = executive_reports.store_report(actor=analyst)
     return {
         "escalation": reverse("console:escalation", args=[escalation.plan_id]),

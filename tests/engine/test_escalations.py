@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from django.db import IntegrityError, transaction
 
-from rollback_audit.engine import clock, escalations, plans
+from rollback_audit.engine import clock, escalation_words, escalations, plans
 from rollback_audit.errors import InvalidInput, NotAllowed, StateForbids, UnknownRecord
 from rollback_audit.models import (
     Connector,
@@ -265,8 +265,8 @@ def test_of_many_presses_at_once_one_sends(loop: Loop, failing: Recovery, other:
 
 def test_the_latest_word_counts_and_notes_stay_behind(loop: Loop, failing: Recovery) -> None:
     record = planned(loop)
-    escalations.acknowledge_escalation(actor=loop.manager, plan_id=record.plan_id, notes="Called the vendor.")
-    word, line = escalations.acknowledge_escalation(
+    escalation_words.acknowledge_escalation(actor=loop.manager, plan_id=record.plan_id, notes="Called the vendor.")
+    word, line = escalation_words.acknowledge_escalation(
         actor=loop.manager,
         plan_id=record.plan_id,
         provider="down",
@@ -293,7 +293,7 @@ SECRET = "password=" + "hunter2hunter2"
 def test_a_word_that_looks_like_a_credential_is_refused(loop: Loop, failing: Recovery, field: str) -> None:
     record = planned(loop)
     with pytest.raises(InvalidInput) as refusal:
-        escalations.acknowledge_escalation(actor=loop.manager, plan_id=record.plan_id, **{field: SECRET})  # type: ignore[arg-type]
+        escalation_words.acknowledge_escalation(actor=loop.manager, plan_id=record.plan_id, **{field: SECRET})  # type: ignore[arg-type]
     assert set(refusal.value.fields) == {field}
     assert not EscalationAcknowledgement.objects.exists()
 
@@ -305,7 +305,7 @@ def test_an_unknown_id_or_connector_is_not_found(loop: Loop, failing: Recovery) 
     with pytest.raises(UnknownRecord):
         escalations.deliver_escalation(actor=loop.manager, plan_id="gordackescalation-none")
     with pytest.raises(UnknownRecord):
-        escalations.acknowledge_escalation(actor=loop.manager, plan_id=record.plan_id, provider="up")
+        escalation_words.acknowledge_escalation(actor=loop.manager, plan_id=record.plan_id, provider="up")
 
 
 @pytest.mark.parametrize(
@@ -332,8 +332,8 @@ def test_each_verb_wants_its_permission(loop: Loop, failing: Recovery, people: P
     with pytest.raises(NotAllowed):
         escalations.deliver_escalation(actor=analyst, plan_id=record.plan_id)
     with pytest.raises(NotAllowed):
-        escalations.acknowledge_escalation(actor=auditor, plan_id=record.plan_id)
-    assert escalations.acknowledge_escalation(actor=analyst, plan_id=record.plan_id)
+        escalation_words.acknowledge_escalation(actor=auditor, plan_id=record.plan_id)
+    assert escalation_words.acknowledge_escalation(actor=analyst, plan_id=record.plan_id)
     assert escalations.read_escalation(actor=auditor, plan_id=record.plan_id).plan.plan_id == record.plan_id
 
 

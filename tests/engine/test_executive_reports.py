@@ -9,7 +9,7 @@ from django.conf import LazySettings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from rollback_audit.engine import clock, escalations, executive_reports
+from rollback_audit.engine import clock, escalation_words, escalations, executive_reports
 from rollback_audit.engine.actors import SYSTEM
 from rollback_audit.engine.executive_reports import ReportScope
 from rollback_audit.engine.sweep import sweep
@@ -165,7 +165,7 @@ def test_an_answered_escalation_is_no_longer_outstanding(loop: Loop) -> None:
     plan, _ = escalations.plan_escalation(actor=loop.manager)
     escalations.plan_escalation(actor=loop.manager)
     for _ in range(2):
-        escalations.acknowledge_escalation(actor=loop.manager, plan_id=plan.plan_id)
+        escalation_words.acknowledge_escalation(actor=loop.manager, plan_id=plan.plan_id)
     summary = looked_at(loop).executive_summary
     assert (summary.escalation_count, summary.outstanding_escalation_count) == (2, 1)
 

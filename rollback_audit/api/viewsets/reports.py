@@ -30,7 +30,7 @@ from rollback_audit.api.serializers.reports import (
     scope_of,
 )
 from rollback_audit.api.viewsets.base import EvidenceViewSet, answered
-from rollback_audit.engine import escalations, executive_reports, present_reports, queries
+from rollback_audit.engine import escalation_words, escalations, executive_reports, present_reports, queries
 from rollback_audit.engine.executive_reports import DEFAULT_SCOPE, ReportScope
 from rollback_audit.models import EscalationAcknowledgement, ExecutiveReport, RecoveryEscalation
 from rollback_audit.records.escalations import (
@@ -131,7 +131,9 @@ class EscalationAcknowledgements(EvidenceViewSet):
         return self.page(present_reports.acknowledgement)
 
     def _acknowledge(self, escalation_id: str, body: Mapping[str, Any]) -> Response:
-        acknowledgement, metadata = escalations.acknowledge_escalation(actor=self.actor, plan_id=escalation_id, **body)
+        acknowledgement, metadata = escalation_words.acknowledge_escalation(
+            actor=self.actor, plan_id=escalation_id, **body
+        )
         return answered(
             EscalationAcknowledgementAnswer(acknowledgement=acknowledgement, metadata=metadata, actor=self.signed_in)
         )

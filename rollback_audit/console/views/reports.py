@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 from rollback_audit.console import report_figures
 from rollback_audit.console.doors import Refusals, SeeOther, button, page, read, show
 from rollback_audit.console.forms import EscalationForm, EscalationWordForm, ScopeForm, SendForm
-from rollback_audit.engine import escalations, executive_reports, providers
+from rollback_audit.engine import escalation_words, escalations, executive_reports, providers
 from rollback_audit.engine.actors import Actor
 from rollback_audit.engine.dispatch import PackageDelivery
 from rollback_audit.states import EscalationAcknowledgementState, Permission
@@ -62,7 +62,7 @@ def deliver_escalation(request: HttpRequest, actor: Actor, plan_id: str) -> Http
 def acknowledge_escalation(request: HttpRequest, actor: Actor, plan_id: str) -> HttpResponseBase:
     plan = escalations.read_escalation(actor=actor, plan_id=plan_id).plan
     data = read(EscalationWordForm(request.POST, names=plan.failing_providers))
-    escalations.acknowledge_escalation(
+    escalation_words.acknowledge_escalation(
         actor=actor,
         plan_id=plan_id,
         provider=data["provider"],

@@ -1,10 +1,10 @@
 """The Idempotency-Key of a POST: read, and handed to the engine with what was asked."""
 
-import hashlib
 import json
 from collections.abc import Callable
 from typing import Any
 
+from django.utils.crypto import salted_hmac
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,6 +16,7 @@ from rollback_audit.engine.idempotency import Answer
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
 _LONGEST = 255
+_SALT = "rollback_audit.api.idempotency"
 
 
 def once(request: Request, *, actor: Actor, perform: Callable[[], Response]) -> Response:
@@ -44,6 +45,10 @@ def once(request: Request, *, actor: Actor, perform: Callable[[], Response]) -> 
 
 
 def _digest(request: Request) -> str:
-    """What was asked: method, path and body, whatever the order of its keys."""
+    """What was asked: method, path and body, whatever the order of its keys.
+
+    Under the secret key, because a body may be short enough to guess.
+    """
     asked: list[Any] = [request.method, request.path.rstrip("/"), request.data]
-    return hashlib.sha256(json.dumps(asked, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    text = json.dumps(asked, sort_keys=True, separators=(",", ":"))
+    return salted_hmac(_SALT, text, algorithm="sha256").hexdigest()

@@ -4,12 +4,12 @@ REST framework's own throttles read a list, append and write it back, so paralle
 one atomic step: a counter for each identity and window of time.
 """
 
-import hashlib
 import logging
 import time
 from typing import Any
 
 from django.core.cache import cache
+from django.utils.crypto import salted_hmac
 from redis.exceptions import RedisError
 from rest_framework.request import Request
 from rest_framework.settings import api_settings
@@ -17,6 +17,7 @@ from rest_framework.throttling import BaseThrottle
 
 log = logging.getLogger(__name__)
 
+_SALT = "rollback_audit.api.throttling"
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 
 
@@ -43,7 +44,8 @@ class WindowThrottle(BaseThrottle):
         most, seconds = _read(str(rate))
         window, passed = divmod(time.time(), seconds)
         self._left_seconds = seconds - passed
-        name = hashlib.sha256(f"{self.scope}\n{who}\n{seconds}\n{int(window)}".encode()).hexdigest()
+        # Under the secret key: whoever reads the cache could try all addresses against a plain hash.
+        name = salted_hmac(_SALT, f"{self.scope}\n{who}\n{seconds}\n{int(window)}", algorithm="sha256").hexdigest()
         try:
             return _count(f"throttle-{name}", seconds=seconds) <= most
         except (RedisError, OSError):

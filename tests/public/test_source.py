@@ -14,13 +14,13 @@ LOG_CALLS = {"debug", "info", "warning", "error", "exception", "critical", "log"
 DOORS = {"admin", "api", "console", "delivery", "management", "tasks.py", "checks.py"}
 BORDERS = [module for module in MODULES if DOORS & set(module.parts)]
 
-# Every use of a hash: its key, or why nobody can guess what went in, or why all may know it. Hosts, addresses and bodies
-# of requests are few enough to try: they are hashed under a key or not at all.
+# Every use of a hash: its key, or why nobody can guess what went in, or why all may know it. Hosts, addresses and
+# bodies of requests are few enough to try: they are hashed under a key or not at all.
 HASHES = {
     "rollback_audit/api/idempotency.py": "keyed: what was asked, under the secret key",
     "rollback_audit/api/throttling.py": "keyed: who asked, under the secret key",
     "rollback_audit/delivery/config.py": "keyed: the settings of a connector, under the key of connectors.py",
-    "rollback_audit/delivery/sources.py": "a file of certificates, or of a private key; it goes on only into the keyed digest of config.py",
+    "rollback_audit/delivery/sources.py": "certificates or a private key; goes on into the keyed digest alone",
     "rollback_audit/delivery/webhook.py": "keyed: the signature that the receiver verifies",
     "rollback_audit/engine/connectors.py": "derives that key from the secret key",
     "rollback_audit/engine/dispatch.py": "the event's bytes, which are public-safe",

@@ -4,6 +4,7 @@ Rows are only ever added. What lies between the kept levels is computed when it 
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from django.db import connection
 from django.db.models import Max
@@ -33,6 +34,22 @@ def hashes(subtree: Subtree) -> bytes:
     if len(found) != count:
         raise LookupError("the tree does not hold this subtree")
     return merkle.subtree_root(found)
+
+
+def reader() -> merkle.Hashes:
+    """The hashes for whoever asks for many, from the left to the right: blocks of a kept level are read once."""
+    block = lru_cache(maxsize=64)(_block)
+
+    def read(subtree: Subtree) -> bytes:
+        kept = subtree.level - subtree.level % _KEPT_EVERY
+        count = 1 << (subtree.level - kept)
+        number, offset = divmod(subtree.position * count, _BLOCK)
+        found = block(kept, number)[offset : offset + count]
+        if len(found) != count:
+            raise LookupError("the tree does not hold this subtree")
+        return merkle.subtree_root(found)
+
+    return read
 
 
 def root(tree_size: int) -> bytes:
@@ -68,6 +85,10 @@ def _completed(start: int, fresh: Sequence[bytes]) -> list[tuple[int, int, bytes
         fresh = [merkle.subtree_root(below[at : at + _BLOCK]) for at in range(0, len(below) - _BLOCK + 1, _BLOCK)]
         nodes += [(level, start + offset, node_hash) for offset, node_hash in enumerate(fresh)]
     return nodes
+
+
+def _block(level: int, number: int) -> list[bytes]:
+    return _kept(level, first=number * _BLOCK, count=_BLOCK)
 
 
 def _kept(level: int, *, first: int, count: int) -> list[bytes]:

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import BooleanField, Count, F, Max, Q, Sum
 from django.db.models.expressions import RawSQL
 
-from rollback_audit.engine import clock, ledger, packages, present_drills, runs
+from rollback_audit.engine import clock, ledger, packages, present_drills, queries, runs
 from rollback_audit.engine.actors import Actor
 from rollback_audit.engine.standings import retryable, usable_approvals
 from rollback_audit.models import (
@@ -17,7 +17,6 @@ from rollback_audit.models import (
     Delivery,
     DeliveryPlan,
     DrillAcknowledgement,
-    EvidenceEntry,
     EvidencePackage,
     NotificationPlan,
     Recovery,
@@ -37,7 +36,6 @@ from rollback_audit.states import (
     ApprovalState,
     ConnectorStanding,
     DeliveryState,
-    MetadataKind,
     Permission,
     ReasonCode,
     RecoveryState,
@@ -56,20 +54,6 @@ OPEN_DELIVERIES = RawSQL(  # noqa: S611 - the words are ours
     output_field=BooleanField(),
 )
 _FINISHED = [RunState.COMPLETED.value, RunState.ABORTED.value, RunState.ABANDONED.value]
-# Kinds that history shows only when asked for by name: no CAVRA record has them.
-LEDGER_ONLY = [
-    kind.value
-    for kind in (
-        MetadataKind.SCHEDULE_CHANGED,
-        MetadataKind.ATTEMPT_SENDING,
-        MetadataKind.POSSIBLE_DUPLICATE,
-        MetadataKind.LATE_RESULT,
-        MetadataKind.RUN_QUEUED,
-        MetadataKind.RUN_CHANGED,
-        MetadataKind.CONNECTOR_CHANGED,
-        MetadataKind.CONNECTOR_TESTED,
-    )
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,5 +254,5 @@ def _recovery_counts() -> dict[str, int]:
 
 
 def _latest_history() -> list[dict[str, Any]]:
-    shown = EvidenceEntry.objects.exclude(metadata_kind__in=LEDGER_ONLY).order_by("-id")[:MOST_LATEST]
+    shown = queries.records_only(queries.history())[:MOST_LATEST]
     return [ledger.read(entry) for entry in shown]

@@ -5,7 +5,6 @@ Notes and wire bodies stay behind: they are deferred, so that no list carries th
 
 from django.db.models import QuerySet
 
-from rollback_audit.engine.dashboards import LEDGER_ONLY, drill_dashboard, worker_dashboard
 from rollback_audit.models import (
     ApprovalDecision,
     ApprovalPlan,
@@ -35,38 +34,21 @@ from rollback_audit.models import (
     WorkerRun,
     WorkerSchedule,
 )
+from rollback_audit.states import MetadataKind
 
-__all__ = [
-    "acknowledgements",
-    "approval_decisions",
-    "approval_plans",
-    "attempts",
-    "connectors",
-    "decisions",
-    "deliveries",
-    "delivery_plans",
-    "drill_dashboard",
-    "escalation_acknowledgements",
-    "escalations",
-    "executive_reports",
-    "health_acknowledgements",
-    "health_alerts",
-    "history",
-    "lanes",
-    "notification_plans",
-    "packages",
-    "plans",
-    "records_only",
-    "recoveries",
-    "recovery_closures",
-    "recovery_playbooks",
-    "results",
-    "retry_acknowledgements",
-    "routes",
-    "runs",
-    "schedules",
-    "worker_dashboard",
-    "worker_schedules",
+# Kinds that history shows only when asked for by name: no CAVRA record has them.
+LEDGER_ONLY = [
+    kind.value
+    for kind in (
+        MetadataKind.SCHEDULE_CHANGED,
+        MetadataKind.ATTEMPT_SENDING,
+        MetadataKind.POSSIBLE_DUPLICATE,
+        MetadataKind.LATE_RESULT,
+        MetadataKind.RUN_QUEUED,
+        MetadataKind.RUN_CHANGED,
+        MetadataKind.CONNECTOR_CHANGED,
+        MetadataKind.CONNECTOR_TESTED,
+    )
 ]
 
 

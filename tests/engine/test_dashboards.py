@@ -72,18 +72,18 @@ def failed(
 
 
 def test_dashboards_want_a_permission() -> None:
-    for read in (queries.worker_dashboard, queries.drill_dashboard):
+    for read in (dashboards.worker_dashboard, dashboards.drill_dashboard):
         with pytest.raises(NotAllowed):
             read(actor=NOBODY)
 
 
 @pytest.mark.usefixtures("db")
 def test_an_empty_system_is_healthy_and_all_zero() -> None:
-    found = queries.worker_dashboard(actor=SYSTEM)
+    found = dashboards.worker_dashboard(actor=SYSTEM)
     assert (found.run_count, found.retryable_count, found.approval_pending_count) == (0, 0, 0)
     assert (found.latest, found.next_scheduled_at, found.last_dry_run_at) == ([], None, None)
     assert found.alert_level is AlertLevel.HEALTHY
-    drills = queries.drill_dashboard(actor=SYSTEM)
+    drills = dashboards.drill_dashboard(actor=SYSTEM)
     assert drills.alert_level is AlertLevel.HEALTHY
     assert drills.acknowledgement_audit_delivery_success_rate == 0
     assert (drills.latest, drills.outstanding_acknowledgements) == ([], [])
@@ -91,7 +91,7 @@ def test_an_empty_system_is_healthy_and_all_zero() -> None:
 
 @pytest.mark.usefixtures("failed")
 def test_the_worker_dashboard_follows_the_loop(manager: Actor, owner: Actor, receiver: RecordingReceiver) -> None:
-    before = queries.worker_dashboard(actor=manager)
+    before = dashboards.worker_dashboard(actor=manager)
     assert (before.retryable_count, before.approval_pending_count, before.alert_level) == (2, 2, AlertLevel.CRITICAL)
 
     plan, _ = plans.plan_retry(actor=manager)
@@ -106,7 +106,7 @@ def test_the_worker_dashboard_follows_the_loop(manager: Actor, owner: Actor, rec
         key=reviews.DecisionKey(first.delivery_id, first.audit_id, first.provider),
     )
     worker.start_run(actor=manager, request=RunRequest())
-    approved = queries.worker_dashboard(actor=manager)
+    approved = dashboards.worker_dashboard(actor=manager)
     assert (approved.retryable_count, approved.approval_pending_count) == (2, 1)
     assert (approved.dry_run_count, approved.executed_count, approved.selected_retry_count) == (1, 0, 2)
     assert approved.last_dry_run_at is not None
@@ -115,7 +115,7 @@ def test_the_worker_dashboard_follows_the_loop(manager: Actor, owner: Actor, rec
     receiver.reply = Reply(200)
     request = RunRequest(dry_run=False, reason="back", retry_plan_id=plan.retry_plan_id, plan_digest=plan.plan_digest)
     drain(worker.start_run(actor=owner, request=request).run.run_id)
-    after = queries.worker_dashboard(actor=manager)
+    after = dashboards.worker_dashboard(actor=manager)
     assert after.run_count == after.dry_run_count + after.executed_count == 2
     assert (after.delivered_count, after.failed_count, after.retryable_count) == (1, 0, 1)
     assert after.alert_level is AlertLevel.WARNING
@@ -127,7 +127,7 @@ def test_the_worker_dashboard_follows_the_loop(manager: Actor, owner: Actor, rec
 def test_the_drill_dashboard_counts_what_there_is(manager: Actor) -> None:
     plans.plan_retry(actor=manager)
     worker.start_run(actor=manager, request=RunRequest())
-    found = queries.drill_dashboard(actor=manager)
+    found = dashboards.drill_dashboard(actor=manager)
     assert found.acknowledgement_audit_package_count == 1
     assert found.acknowledgement_audit_delivery_plan_count == 1
     assert found.acknowledgement_audit_delivery_count == 2
@@ -147,7 +147,7 @@ def test_the_drill_dashboard_counts_what_there_is(manager: Actor) -> None:
     assert [row["metadata_kind"] for row in found.latest][:1] == [
         "go-backend-rollback-drill-acknowledgement-audit-delivery-worker-run"
     ]
-    assert not {row["metadata_kind"] for row in found.latest} & set(dashboards.LEDGER_ONLY)
+    assert not {row["metadata_kind"] for row in found.latest} & set(queries.LEDGER_ONLY)
 
 
 def test_outstanding_acknowledgements_are_counted_whole_and_shown_in_part(
@@ -163,7 +163,7 @@ def test_outstanding_acknowledgements_are_counted_whole_and_shown_in_part(
         provider="webhook",
         acknowledgement_state=AcknowledgementState.ACKNOWLEDGED,
     )
-    found = queries.drill_dashboard(actor=manager)
+    found = dashboards.drill_dashboard(actor=manager)
     assert found.outstanding_acknowledgement_count == 24
     assert len(found.outstanding_acknowledgements) == 20
     assert {item.acknowledgement_state for item in found.outstanding_acknowledgements} == {"outstanding"}
@@ -322,19 +322,19 @@ def test_the_counts_read_nothing_but_the_index_of_open_deliveries() -> None:
 
 def test_the_next_scheduled_run_is_the_first_window_without_one(later: Callable[[timedelta], None]) -> None:
     schedules.install(interval_minutes=30)
-    due = queries.worker_dashboard(actor=SYSTEM)
+    due = dashboards.worker_dashboard(actor=SYSTEM)
     assert due.next_scheduled_at is not None
     assert due.next_scheduled_at <= due.generated_at
     schedules.run_due()
-    after = queries.worker_dashboard(actor=SYSTEM)
+    after = dashboards.worker_dashboard(actor=SYSTEM)
     assert after.next_scheduled_at == due.next_scheduled_at + timedelta(minutes=30)
     WorkerSchedule.objects.update(enabled=False)
-    assert queries.worker_dashboard(actor=SYSTEM).next_scheduled_at is None
+    assert dashboards.worker_dashboard(actor=SYSTEM).next_scheduled_at is None
 
 
 def test_the_latest_runs_are_ten(manager: Actor) -> None:
     for _ in range(12):
         worker.start_run(actor=manager, request=RunRequest())
-    found = queries.worker_dashboard(actor=manager)
+    found = dashboards.worker_dashboard(actor=manager)
     assert (found.run_count, len(found.latest)) == (12, 10)
     assert Counter(run.state for run in found.latest).total() == 10

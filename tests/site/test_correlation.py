@@ -45,7 +45,7 @@ def break_down(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def broken(*_args: object, **_named: object) -> None:
         raise error
 
-    monkeypatch.setattr("rollback_audit.engine.queries.worker_dashboard", broken)
+    monkeypatch.setattr("rollback_audit.engine.dashboards.worker_dashboard", broken)
     monkeypatch.setattr("rollback_audit.console.figures.newest_plan", broken)
 
 

@@ -10,7 +10,7 @@ from rollback_audit.api.filters import HistoryFilters
 from rollback_audit.api.pagination import ShallowPagination
 from rollback_audit.api.serializers.records import shows
 from rollback_audit.api.viewsets.base import EvidenceViewSet, answered
-from rollback_audit.engine import ledger, queries
+from rollback_audit.engine import dashboards, ledger, queries
 from rollback_audit.models import EvidenceEntry
 from rollback_audit.records.dashboards import DrillDashboardRecord
 from rollback_audit.records.history import HistoryRow
@@ -45,7 +45,7 @@ class WorkerDashboard(EvidenceViewSet):
         responses={200: shows(WorkerDashboardRecord)},
     )
     def retrieve(self, request: Request) -> Response:
-        return answered(queries.worker_dashboard(actor=self.actor))
+        return answered(dashboards.worker_dashboard(actor=self.actor))
 
 
 class DrillDashboard(EvidenceViewSet):
@@ -54,4 +54,4 @@ class DrillDashboard(EvidenceViewSet):
         responses={200: shows(DrillDashboardRecord)},
     )
     def retrieve(self, request: Request) -> Response:
-        return answered(queries.drill_dashboard(actor=self.actor))
+        return answered(dashboards.drill_dashboard(actor=self.actor))

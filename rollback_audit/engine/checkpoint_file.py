@@ -1,6 +1,7 @@
 """The file outside the database (`CAVRA_CHECKPOINT_FILE`) that every signed checkpoint is appended to."""
 
 import os
+from collections.abc import Iterator
 
 from django.conf import settings
 
@@ -21,6 +22,15 @@ def newest() -> str | None:
     # A note has one empty line, and is followed by another.
     *_, body, signatures = ["", *text.rstrip("\n").split("\n\n")]
     return f"{body}\n\n{signatures}\n" if body else None
+
+
+def every() -> Iterator[str]:
+    """All its notes, oldest first."""
+    try:
+        text = settings.CAVRA_CHECKPOINT_FILE.read_text(errors="replace")
+    except FileNotFoundError:
+        return
+    yield from notes.split(text)
 
 
 def append(note: str) -> None:

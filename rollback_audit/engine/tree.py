@@ -14,8 +14,8 @@ from rollback_audit.evidence import merkle
 from rollback_audit.evidence.merkle import Subtree
 from rollback_audit.models import LedgerLeaf, LedgerNode
 
-_KEPT_EVERY = 8
-_BLOCK = 1 << _KEPT_EVERY
+KEPT_EVERY = 8
+_BLOCK = 1 << KEPT_EVERY
 
 Leaf = tuple[int, bytes]
 
@@ -28,7 +28,7 @@ def size() -> int:
 
 def hashes(subtree: Subtree) -> bytes:
     """The hash of a complete subtree. Raises LookupError where the tree does not hold all of it."""
-    level = subtree.level - subtree.level % _KEPT_EVERY
+    level = subtree.level - subtree.level % KEPT_EVERY
     count = 1 << (subtree.level - level)
     found = _kept(level, first=subtree.position * count, count=count)
     if len(found) != count:
@@ -41,7 +41,7 @@ def reader() -> merkle.Hashes:
     block = lru_cache(maxsize=64)(_block)
 
     def read(subtree: Subtree) -> bytes:
-        kept = subtree.level - subtree.level % _KEPT_EVERY
+        kept = subtree.level - subtree.level % KEPT_EVERY
         count = 1 << (subtree.level - kept)
         number, offset = divmod(subtree.position * count, _BLOCK)
         found = block(kept, number)[offset : offset + count]
@@ -80,7 +80,7 @@ def _completed(start: int, fresh: Sequence[bytes]) -> list[tuple[int, int, bytes
     while fresh:
         begun = start - start % _BLOCK
         below = [*_kept(level, first=begun, count=start - begun), *fresh]
-        level += _KEPT_EVERY
+        level += KEPT_EVERY
         start = begun // _BLOCK
         fresh = [merkle.subtree_root(below[at : at + _BLOCK]) for at in range(0, len(below) - _BLOCK + 1, _BLOCK)]
         nodes += [(level, start + offset, node_hash) for offset, node_hash in enumerate(fresh)]

@@ -35,6 +35,29 @@ class Hashes(Protocol):
     def __call__(self, subtree: Subtree, /) -> bytes: ...
 
 
+class GrowingTree:
+    """A tree that is built leaf by leaf and remembers its peaks only."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._peaks: list[tuple[int, bytes]] = []
+
+    def add(self, leaf: bytes) -> list[tuple[Subtree, bytes]]:
+        """Put a leaf's hash at the end: the subtrees above it that it completes, from the lowest."""
+        completed = []
+        level, found = 0, leaf
+        while self._peaks and self._peaks[-1][0] == level:
+            found = node_hash(self._peaks.pop()[1], found)
+            level += 1
+            completed.append((Subtree(level, self.size >> level), found))
+        self._peaks.append((level, found))
+        self.size += 1
+        return completed
+
+    def root(self) -> bytes:
+        return fold([found for _, found in self._peaks])
+
+
 class Tile(NamedTuple):
     """A piece of a tiling: a subtree, and whether it is a leaf that is to be shown whole."""
 

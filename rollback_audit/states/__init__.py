@@ -14,6 +14,7 @@ from rollback_audit.states.delivery import (
     Outcome,
 )
 from rollback_audit.states.evidence import (
+    KEPT_FOR_EVER,
     KIND_PREFIX,
     METADATA_SCHEMA_VERSION,
     OUTSTANDING,
@@ -21,6 +22,8 @@ from rollback_audit.states.evidence import (
     SCHEMA_PREFIX,
     AcknowledgementState,
     AlertLevel,
+    HoldScope,
+    LedgerFault,
     MetadataKind,
     Source,
 )
@@ -55,6 +58,7 @@ from rollback_audit.states.runs import (
 
 __all__ = [
     "FAILURE_CLASS",
+    "KEPT_FOR_EVER",
     "KIND_PREFIX",
     "METADATA_SCHEMA_VERSION",
     "MOVES",
@@ -82,6 +86,8 @@ __all__ = [
     "FourEyes",
     "HealthAlertState",
     "HealthCode",
+    "HoldScope",
+    "LedgerFault",
     "MetadataKind",
     "Outcome",
     "Permission",

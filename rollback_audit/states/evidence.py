@@ -34,6 +34,30 @@ class AcknowledgementState(StrEnum):
 OUTSTANDING = "outstanding"
 
 
+class LedgerFault(StrEnum):
+    """What a look over the whole ledger may find."""
+
+    ENTRY_CHANGED = "entry_changed"
+    ENTRY_MISSING = "entry_missing"
+    COLUMN_CHANGED = "column_changed"
+    LEAF_MISSING = "leaf_missing"
+    NODE_CHANGED = "node_changed"
+    CHECKPOINT_CHANGED = "checkpoint_changed"
+    CHECKPOINT_UNSIGNED = "checkpoint_unsigned"
+    FILE_AHEAD = "file_ahead"
+    FILE_DIFFERS = "file_differs"
+    GUARD_MISSING = "guard_missing"
+
+
+class HoldScope(StrEnum):
+    """What a legal hold keeps."""
+
+    AUDIT = "audit"
+    DELIVERY = "delivery"
+    SCHEDULE = "schedule"
+    EVERYTHING = "everything"
+
+
 class MetadataKind(StrEnum):
     """`metadata_kind` of a history row."""
 
@@ -68,3 +92,7 @@ class MetadataKind(StrEnum):
     LEDGER_KEY = "ledger-key"
     LEDGER_PRUNED = "ledger-pruned"
     LEGAL_HOLD_CHANGED = "legal-hold-changed"
+
+
+# Lines that are never pruned: what the proof of all others rests on, and what says why some are gone.
+KEPT_FOR_EVER = frozenset({MetadataKind.LEDGER_KEY, MetadataKind.LEDGER_PRUNED, MetadataKind.LEGAL_HOLD_CHANGED})

@@ -16,6 +16,7 @@ from rollback_audit.models.reports import (
     ExecutiveReport,
     RecoveryEscalation,
 )
+from rollback_audit.models.retention import LegalHold, PrunedEntry, PrunedSpan
 from rollback_audit.models.runs import RunLane, WorkerResult, WorkerRun, WorkerSchedule
 
 __all__ = [
@@ -42,7 +43,10 @@ __all__ = [
     "LedgerCheckpoint",
     "LedgerLeaf",
     "LedgerNode",
+    "LegalHold",
     "NotificationPlan",
+    "PrunedEntry",
+    "PrunedSpan",
     "Recovery",
     "RecoveryClosure",
     "RecoveryEscalation",

@@ -1,3 +1,4 @@
+import django.db.models.deletion
 from django.db import migrations, models
 
 from rollback_audit.models import guards
@@ -111,6 +112,30 @@ class Migration(migrations.Migration):
                     )
                 ],
             },
+        ),
+        # Pruning a decision asks what names it.
+        migrations.RemoveConstraint(model_name="workerresult", name="worker_result_once"),
+        migrations.AddConstraint(
+            model_name="workerresult",
+            constraint=models.UniqueConstraint(fields=("decision", "run"), name="worker_result_once"),
+        ),
+        migrations.AlterField(
+            model_name="approvaldecision",
+            name="retry_decision",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="approval_decisions",
+                to="rollback_audit.retrydecision",
+            ),
+        ),
+        migrations.AlterField(
+            model_name="approvalplanentry",
+            name="decision",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="approval_entries",
+                to="rollback_audit.retrydecision",
+            ),
         ),
         migrations.RunPython(
             lambda apps, schema_editor: guards.install(schema_editor),

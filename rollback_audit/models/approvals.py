@@ -62,9 +62,7 @@ class ApprovalPlanEntry(models.Model):
     """What an approval plan asks for one decision."""
 
     approval_plan = models.ForeignKey(ApprovalPlan, on_delete=models.PROTECT, related_name="entries", db_index=False)
-    decision = models.ForeignKey(
-        RetryDecision, on_delete=models.PROTECT, related_name="approval_entries", db_index=False
-    )
+    decision = models.ForeignKey(RetryDecision, on_delete=models.PROTECT, related_name="approval_entries")
     action = models.CharField(max_length=32, choices=choices(ApprovalAction))
 
     class Meta:
@@ -89,9 +87,7 @@ class ApprovalDecision(models.Model):
 
     approval_decision_id = models.CharField(max_length=64)
     approval_plan = models.ForeignKey(ApprovalPlan, on_delete=models.PROTECT, related_name="decisions")
-    retry_decision = models.ForeignKey(
-        RetryDecision, on_delete=models.PROTECT, related_name="approval_decisions", db_index=False
-    )
+    retry_decision = models.ForeignKey(RetryDecision, on_delete=models.PROTECT, related_name="approval_decisions")
     delivery = models.ForeignKey(Delivery, on_delete=models.PROTECT, related_name="approval_decisions")
     approval_state = models.CharField(max_length=16, choices=choices(ApprovalState))
     plan_digest = models.CharField(max_length=64)

@@ -203,7 +203,8 @@ class WorkerResult(models.Model):
         ordering: ClassVar = ["run_id", "ordinal"]
         constraints: ClassVar[list[BaseConstraint]] = [
             models.UniqueConstraint(fields=["run", "ordinal"], name="worker_result_ordered"),
-            models.UniqueConstraint(fields=["run", "decision"], name="worker_result_once"),
+            # The decision first: pruning one asks whether a result names it.
+            models.UniqueConstraint(fields=["decision", "run"], name="worker_result_once"),
             one_of("state", ResultState, name="worker_result_state_known"),
             one_of("skipped", SkipReason, name="worker_result_skip_known"),
             models.CheckConstraint(

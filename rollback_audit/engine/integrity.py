@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
-from rollback_audit.engine import checkpoint_file, export_scopes, ledger, ledger_keys, tree
+from rollback_audit.engine import checkpoint_file, export_scopes, ledger, ledger_keys, pruned, tree
 from rollback_audit.engine.actors import Actor
 from rollback_audit.evidence import merkle, notes
 from rollback_audit.evidence.notes import NotANote
@@ -57,12 +57,14 @@ def _of_tree() -> Iterator[Finding]:
     signed = {row.tree_size: row for row in LedgerCheckpoint.objects.all()}
     kept = {(row.level, row.position): bytes(row.node_hash) for row in LedgerNode.objects.iterator()}
     outside = {checkpoint.size: checkpoint for checkpoint in _kept_outside()}
+    is_pruned = pruned.told()
     for row in export_scopes.rows(range(size)):
         while growing.size < row.place:
             yield Finding(LedgerFault.LEAF_MISSING, str(growing.size))
             growing.add(bytes(32))
         if row.body is None:
-            yield Finding(LedgerFault.ENTRY_MISSING, str(row.place))
+            if not is_pruned(row.place):
+                yield Finding(LedgerFault.ENTRY_MISSING, str(row.place))
         elif merkle.leaf_hash(row.body) != row.leaf_hash:
             yield Finding(LedgerFault.ENTRY_CHANGED, str(row.place))
         for subtree, node_hash in growing.add(row.leaf_hash):

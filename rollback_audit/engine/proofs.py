@@ -3,12 +3,13 @@
 import base64
 from dataclasses import replace
 
-from rollback_audit.engine import checkpoints, ledger, sequencer, tree
+from rollback_audit.engine import checkpoints, ledger, pruned, sequencer, tree
 from rollback_audit.engine.actors import Actor
 from rollback_audit.errors import InvalidInput, UnknownRecord
 from rollback_audit.evidence import merkle
-from rollback_audit.models import EvidenceEntry, LedgerLeaf
+from rollback_audit.models import EvidenceEntry, LedgerCheckpoint, LedgerLeaf
 from rollback_audit.records.evidence import (
+    CheckpointRecord,
     ConsistencyRecord,
     EntryProofRecord,
     LedgerKeyRecord,
@@ -20,21 +21,21 @@ from rollback_audit.states import MetadataKind, Permission
 def of_entry(*, actor: Actor, session_id: str) -> EntryProofRecord:
     """An entry's proof against the newest checkpoint. Raises UnknownRecord."""
     actor.require(Permission.VIEW_EVIDENCE)
-    entry = EvidenceEntry.objects.filter(entry_id=session_id).first()
-    if entry is None:
-        raise UnknownRecord("No entry of the ledger with this id.")
-    proof = EntryProofRecord(
-        session_id=session_id,
-        leaf_hash=_base64(merkle.leaf_hash(entry.body.encode())),
-        index=LedgerLeaf.objects.filter(entry_pk=entry.pk).values_list("index", flat=True).first(),
-        audit_path=[],
-        checkpoint=None,
-    )
+    proof = _placed(session_id)
     newest = checkpoints.latest()
     if proof.index is None or newest is None or newest.tree_size <= proof.index:
         return proof
     path = merkle.inclusion_proof(proof.index, newest.tree_size, tree.hashes)
     return replace(proof, audit_path=[_base64(found) for found in path], checkpoint=checkpoints.record(newest))
+
+
+def of_checkpoint(*, actor: Actor, tree_size: int) -> CheckpointRecord:
+    """The checkpoint of a size, as it was signed. Raises UnknownRecord."""
+    actor.require(Permission.VIEW_EVIDENCE)
+    row = LedgerCheckpoint.objects.filter(tree_size=tree_size).first()
+    if row is None:
+        raise UnknownRecord("No checkpoint was signed at this size.")
+    return checkpoints.record(row)
 
 
 def of_consistency(*, actor: Actor, old_size: int, new_size: int) -> ConsistencyRecord:
@@ -64,6 +65,36 @@ def status(*, actor: Actor) -> LedgerStatusRecord:
         tree_size=size,
         unsequenced_count=sequencer.count_unsequenced(),
         unsigned_count=size - (newest.tree_size if newest else 0),
+    )
+
+
+def _placed(session_id: str) -> EntryProofRecord:
+    """An entry's place and hash, without its path. Raises UnknownRecord."""
+    entry = EvidenceEntry.objects.filter(entry_id=session_id).first()
+    if entry is None:
+        return _left_of(session_id)
+    return EntryProofRecord(
+        session_id=session_id,
+        leaf_hash=_base64(merkle.leaf_hash(entry.body.encode())),
+        index=LedgerLeaf.objects.filter(entry_pk=entry.pk).values_list("index", flat=True).first(),
+        audit_path=[],
+        checkpoint=None,
+    )
+
+
+def _left_of(session_id: str) -> EntryProofRecord:
+    """What is left of a pruned entry."""
+    gone = pruned.find([session_id]).get(session_id)
+    if gone is None:
+        raise UnknownRecord("No entry of the ledger with this id.")
+    leaf = LedgerLeaf.objects.get(index=gone.place)
+    return EntryProofRecord(
+        session_id=session_id,
+        leaf_hash=_base64(leaf.leaf_hash),
+        index=gone.place,
+        audit_path=[],
+        checkpoint=None,
+        pruned_at=gone.pruned_at,
     )
 
 

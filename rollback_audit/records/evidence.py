@@ -28,7 +28,8 @@ class CheckpointRecord:
 class EntryProofRecord:
     """An entry's place in the tree and the audit path to a checkpoint's root (RFC 9162, 2.1.3), hashes in base64.
 
-    `index` is None until the sequencer has given it a place, `checkpoint` until one covers that place.
+    `index` is None until the sequencer has given it a place, `checkpoint` until one covers that place. A pruned entry's
+    bytes are gone, and its proof stays: `pruned_at` says since when, and is None otherwise.
     """
 
     session_id: str
@@ -36,6 +37,7 @@ class EntryProofRecord:
     index: int | None
     audit_path: list[str]
     checkpoint: CheckpointRecord | None
+    pruned_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

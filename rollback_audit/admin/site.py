@@ -81,7 +81,7 @@ class SignInForm(AuthenticationForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["username"].widget.format_value = lambda _: None  # type: ignore[method-assign]
+        self.fields["username"].widget.format_value = lambda _: None
 
     def confirm_login_allowed(self, user: User) -> None:
         super().confirm_login_allowed(user)

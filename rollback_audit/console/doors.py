@@ -99,19 +99,15 @@ class Refusals:
 def show(request: HttpRequest, actor: Actor, template: str, **context: Any) -> HttpResponse:
     """A page. 400 where its `form` was refused."""
     form = context.get("form")
-    refused_form = isinstance(form, forms.Form) and form.is_bound and bool(form.errors)
-    if refused_form:
-        _take_back_credentials(form)
-    return render(request, template, {"actor": actor, **context}, status=400 if refused_form else 200)
+    if not (isinstance(form, forms.Form) and form.is_bound and form.errors):
+        return render(request, template, {"actor": actor, **context})
+    _take_back_credentials(form)
+    return render(request, template, {"actor": actor, **context}, status=400)
 
 
 def _take_back_credentials(form: forms.Form) -> None:
     """A refused form is drawn with what was typed: less what looks like a credential, in whichever field it is."""
-    typed = form.data.copy()
-    for name in form.data:
-        if credential_rule(str(form.data[name])):
-            del typed[name]
-    form.data = typed
+    form.data = {name: typed for name, typed in form.data.items() if not credential_rule(str(typed))}
 
 
 def read(form: forms.Form) -> dict[str, Any]:

@@ -72,18 +72,26 @@ def stream(ledger: LedgerText, *, checkpoints: str, keys: str, about: Mapping[st
     """The zip's bytes, piece by piece. `about` goes into bundle.json, with the number of entries."""
     sink = _Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as bundle:
-        bundle.writestr("README.txt", _README)
-        bundle.writestr("checkpoints.txt", checkpoints)
-        bundle.writestr("keys.txt", keys)
-        bundle.writestr(VERIFIER.name, VERIFIER.read_bytes())
-        with bundle.open("ledger.txt", "w", force_zip64=True) as member:
+        bundle.writestr(_member("README.txt"), _README)
+        bundle.writestr(_member("checkpoints.txt"), checkpoints)
+        bundle.writestr(_member("keys.txt"), keys)
+        bundle.writestr(_member(VERIFIER.name), VERIFIER.read_bytes())
+        with bundle.open(_member("ledger.txt"), "w", force_zip64=True) as member:
             for line in ledger:
                 member.write(line)
                 if sink.is_full:
                     yield sink.taken()
         told = {"format": FORMAT, **about, "entry_count": ledger.entry_count}
-        bundle.writestr("bundle.json", json.dumps(told, indent=2) + "\n")
+        bundle.writestr(_member("bundle.json"), json.dumps(told, indent=2) + "\n")
     yield sink.taken()
+
+
+def _member(name: str) -> zipfile.ZipInfo:
+    """A file of the zip, always with the same date: the same evidence gives the same bytes."""
+    member = zipfile.ZipInfo(name)
+    member.compress_type = zipfile.ZIP_DEFLATED
+    member.external_attr = 0o644 << 16
+    return member
 
 
 class _Sink(io.RawIOBase):

@@ -1,7 +1,9 @@
 """Where to look: everything that is kept, said or shown. Each place is a name and its bytes."""
 
 import contextlib
+import io
 import logging
+import zipfile
 from collections import Counter, deque
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -19,7 +21,9 @@ from redis import Redis
 from rest_framework.test import APIClient
 
 from cavra_site import logs
-from rollback_audit.engine import tokens
+from rollback_audit.engine import checkpoints, tokens
+from rollback_audit.engine import exports as evidence
+from rollback_audit.engine.actors import actor_named
 from rollback_audit.states import Role
 from tests.api.doors import READS, ROOT, World
 
@@ -146,9 +150,12 @@ def _links(text: str) -> list[str]:
     return parser.found
 
 
-def exports(world: World) -> Iterator[Place]:
-    """Whatever leaves the system as a file. Evidence bundles belong here: yield their name and their bytes."""
-    yield from ()
+def exports() -> Iterator[Place]:
+    """Whatever leaves the system as a file: a bundle of all evidence there is, signed up to this moment, unpacked."""
+    checkpoints.sign_everything()
+    bundle = io.BytesIO(b"".join(evidence.export(actor=actor_named(Role.AUDITOR.value)).chunks()))
+    with zipfile.ZipFile(bundle) as archive:
+        yield from ((f"bundle: {name}", archive.read(name)) for name in archive.namelist())
 
 
 def files(folder: Path, *, but: frozenset[str] = frozenset()) -> Iterator[Place]:

@@ -20,7 +20,7 @@ LEAST_KINDS, LEAST_DOORS = 39, 18
 def everywhere(scene: Scene, log: LogLines, said: str) -> Iterator[Place]:
     """Every place there is. `said` is what went to the terminal."""
     yield from places.answers_to_everybody(scene.world)
-    yield from places.exports(scene.world)
+    yield from places.exports()
     yield from places.database()
     yield from places.redis()
     yield from log.places()

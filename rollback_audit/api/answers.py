@@ -153,10 +153,10 @@ class HealthAlertAcknowledgementAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRunAnswer:
-    """A run with its first 1,000 results."""
+    """A run with its first 1,000 results. Both lines of metadata are null once they were pruned."""
 
     run: WorkerRunRecord
-    metadata: HistoryRow
+    metadata: HistoryRow | None
     retry_metadata: HistoryRow | None
     retry_results: list[RetryResultRecord]
     actor: ActorRecord

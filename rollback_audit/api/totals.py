@@ -1,6 +1,7 @@
 """How many lines of the ledger match, without counting millions again and again.
 
-Lines are never changed or deleted, so what was counted once stays counted, and only what came since is counted anew.
+Lines are never changed and only pruned, which leaves a line of its own. So what was counted once stays counted until
+the next pruning, and only what came since is counted anew.
 But an id is handed out before its transaction commits: a line below the newest one may still appear. So a count is kept
 only up to a line that is older than any transaction of ours lasts.
 """
@@ -15,6 +16,7 @@ from django.db.models import QuerySet
 
 from rollback_audit.engine import clock
 from rollback_audit.models import EvidenceEntry
+from rollback_audit.states import MetadataKind
 
 # Twice the longest transaction: a line's moment is that of its transaction's beginning.
 SETTLED_AFTER = timedelta(minutes=30)
@@ -23,11 +25,12 @@ _MOST_KEPT = 256
 
 
 class _Kept(NamedTuple):
-    """`total` lines match up to the id `settled`, as was found at `at` (time.monotonic)."""
+    """`total` lines match up to the id `settled`, as was found at `at` (time.monotonic) after the pruning `pruning`."""
 
     settled: int
     total: int
     at: float
+    pruning: int = 0
 
 
 _kept: OrderedDict[object, _Kept] = OrderedDict()
@@ -38,8 +41,12 @@ def of_ledger(queryset: QuerySet[EvidenceEntry]) -> int:
     """The number of lines in `queryset`, now."""
     queryset = queryset.order_by()
     name = queryset.query.sql_with_params()
+    pruning = _newest_pruning()
+    nothing = _Kept(0, 0, -FRESH_SECONDS, pruning)
     with _lock:
-        kept = _kept.get(name, _Kept(0, 0, -FRESH_SECONDS))
+        kept = _kept.get(name, nothing)
+    if kept.pruning != pruning:
+        kept = nothing
     if time.monotonic() - kept.at >= FRESH_SECONDS:
         kept = _moved_on(kept, queryset)
         with _lock:
@@ -54,9 +61,15 @@ def _moved_on(kept: _Kept, queryset: QuerySet[EvidenceEntry]) -> _Kept:
     settled = _settled_id()
     if settled < kept.settled:
         # Another database than before: a backup was put back.
-        kept = _Kept(0, 0, 0.0)
+        kept = _Kept(0, 0, 0.0, kept.pruning)
     came = queryset.filter(id__gt=kept.settled, id__lte=settled).count()
-    return _Kept(settled, kept.total + came, time.monotonic())
+    return _Kept(settled, kept.total + came, time.monotonic(), kept.pruning)
+
+
+def _newest_pruning() -> int:
+    """The id of the newest line about a pruning: written in the transaction of the deletion."""
+    prunings = EvidenceEntry.objects.filter(metadata_kind=MetadataKind.LEDGER_PRUNED).order_by("-id")
+    return prunings.values_list("id", flat=True).first() or 0
 
 
 def _settled_id() -> int:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from django.db import connection
 
-from rollback_audit.engine import bulk, runs
+from rollback_audit.engine import bulk, pruned, runs
 from rollback_audit.engine.lines import execution_id
 from rollback_audit.errors import InvalidInput, UnknownRecord
 from rollback_audit.models import EvidenceEntry, LedgerLeaf
@@ -75,6 +75,7 @@ def shown(scope: Scope, size: int) -> Sequence[int]:
 
 def _one(session_id: str, size: int) -> Sequence[int]:
     found = list(_places([("e.entry_id = %s", [session_id])], size))
+    found += [gone.place for gone in pruned.find([session_id]).values()]
     if not found:
         raise UnknownRecord("The signed part of the ledger has no line with this id.")
     return array("q", sorted({*found, *_places(_kinds(set()), size)}))

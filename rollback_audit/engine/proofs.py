@@ -90,7 +90,7 @@ def _left_of(session_id: str) -> EntryProofRecord:
     leaf = LedgerLeaf.objects.get(index=gone.place)
     return EntryProofRecord(
         session_id=session_id,
-        leaf_hash=_base64(leaf.leaf_hash),
+        leaf_hash=_base64(bytes(leaf.leaf_hash)),
         index=gone.place,
         audit_path=[],
         checkpoint=None,

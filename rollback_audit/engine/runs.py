@@ -41,7 +41,7 @@ class RunAnswer:
     """A run with its history row, its plan's, and its first results."""
 
     run: WorkerRunRecord
-    metadata: HistoryRow
+    metadata: HistoryRow | None
     retry_metadata: HistoryRow | None
     retry_results: list[RetryResultRecord]
 
@@ -65,7 +65,7 @@ def answer(run: WorkerRun, *, most: int) -> RunAnswer:
     lines = ledger.find([run.run_id, queued_session_id(run.run_id), run.retry_plan.retry_plan_id])
     return RunAnswer(
         run=detailed(run, most=most),
-        metadata=lines.get(run.run_id) or lines[queued_session_id(run.run_id)],
+        metadata=lines.get(run.run_id) or lines.get(queued_session_id(run.run_id)),
         retry_metadata=lines.get(run.retry_plan.retry_plan_id),
         retry_results=result_records(list(rows)),
     )

@@ -52,4 +52,4 @@ def _lines(delivery_id: str) -> list[HistoryRow]:
     """What the ledger says of the delivery, newest first."""
     ids = list(queries.history().filter(delivery_id=delivery_id).values_list("entry_id", flat=True)[:MOST])
     found = ledger.find(ids)
-    return [found[entry_id] for entry_id in ids]
+    return [found[entry_id] for entry_id in ids if entry_id in found]

@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from django.conf import LazySettings
 from django.contrib.auth.models import User
 
-from rollback_audit.engine import roles
+from rollback_audit.engine import roles, signing_keys
 from rollback_audit.ids import new_id
 from rollback_audit.models import (
     Connector,
@@ -97,6 +98,13 @@ def _entry(name: str, port: int) -> dict[str, object]:
         "allow_ports": [port],
         "allow_plain_http": True,
     }
+
+
+def ledger_files(settings: LazySettings, folder: Path) -> None:
+    """A key of the test's own to sign the ledger with, and a checkpoint file of its own."""
+    settings.CAVRA_LEDGER_KEY_FILE = folder / "ledger_key"
+    settings.CAVRA_CHECKPOINT_FILE = folder / "checkpoints.txt"
+    signing_keys.ensure(settings.CAVRA_LEDGER_KEY_FILE)
 
 
 def package(source: Source = Source.ACKNOWLEDGEMENT_AUDIT, at: datetime | None = None) -> EvidencePackage:

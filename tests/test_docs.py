@@ -25,7 +25,8 @@ ENUMERATIONS = {
 HEADING = re.compile(r"^#+ .*\(`(\w+)`\)$")
 ROW = re.compile(r"^\| `([^`]+)` \|(.*)\|$")
 MOVE = re.compile(r"^ +(\w+) --> (\w+)(?:: .+)?$")
-MODULE = re.compile(r"`((?:\w+/)+\w+\.py)`")
+# E is short for an address of the API, one of which ends like a module.
+MODULE = re.compile(r"`(?!E/)((?:\w+/)+\w+\.py)`")
 MODEL = re.compile(r"`([A-Z]\w+)`")
 LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)(?:#[^)\s]*)?\)")
 

@@ -270,3 +270,8 @@ class ReportFilters(Filters):
 class ConnectorFilters(Filters):
     provider = text(32)
     category = word(Category)
+
+
+class CheckpointFilters(Filters):
+    since = not_before("signed_at")
+    until = before("signed_at")

@@ -10,6 +10,12 @@ from rollback_audit.api.answers import ActorRecord, WorkerRunAnswer
 from rollback_audit.engine.ledger import jsonable
 from rollback_audit.planning.retry import REASONS
 from rollback_audit.records.deliveries import DeliveryRecord
+from rollback_audit.records.evidence import (
+    CheckpointRecord,
+    EntryProofRecord,
+    LedgerKeyRecord,
+    LedgerStatusRecord,
+)
 from rollback_audit.records.history import HistoryRow
 from rollback_audit.records.plans import PLAN_CONTROLS, RetryDecisionRecord, RetryPlanRecord
 from rollback_audit.records.runs import (
@@ -216,6 +222,41 @@ _LINE = HistoryRow(
     record={"attempt_number": 1, "outcome": "answered_5xx", "failure_kind": "unavailable", "status_code": 503},
 )
 
+_ORIGIN = "cavra-rollback-audit/1f2e3d4c5b6a7988"
+_ROOT = "sTeYX/SE+2ANuTEHx3sDZcgNePW0Kd7Q/Zc2HQd5mes="
+_CHECKPOINT = CheckpointRecord(
+    origin=_ORIGIN,
+    tree_size=2,
+    root_hash=_ROOT,
+    note=(
+        f"{_ORIGIN}\n2\n{_ROOT}\n\n"
+        f"\N{EM DASH} {_ORIGIN} "
+        "voWkA2D/uzj6wPMnwr9m7mFJnp3orzWYoYS4cQvB8AhiaVDc0d8RQzs9"
+        "O5r0VOqoBM9B3ENTrI6ILHevJgfdvJT2awc=\n"
+    ),
+    signed_at=_NOW,
+)
+_LEDGER = LedgerStatusRecord(
+    checkpoint=_CHECKPOINT,
+    keys=[
+        LedgerKeyRecord(
+            key_id="be85a403",
+            vkey=f"{_ORIGIN}+be85a403+AWOC+TMfJz0g8W676CB2GOkThhbbUNt7hjR/fk/URVVz",
+            replaces=None,
+        )
+    ],
+    tree_size=2,
+    unsequenced_count=1,
+    unsigned_count=0,
+)
+_PROOF = EntryProofRecord(
+    session_id=_LINE.session_id,
+    leaf_hash="V+s1YV1H807HFMrN9f10YIpejhAnJOgLJLKHwMJ7ajE=",
+    index=1,
+    audit_path=["Aippeebat6pa5MPl5F9+l3ESp+Y1k4INvsHsc4ok+Tw="],
+    checkpoint=_CHECKPOINT,
+)
+
 
 def _answer(name: str, record: Any) -> list[OpenApiExample]:
     return [OpenApiExample(name, value=jsonable(record), response_only=True)]
@@ -225,8 +266,10 @@ DASHBOARD = _answer("One delivery is due", _DASHBOARD)
 DECISIONS = _answer("Due", _DECISION)
 DELIVERIES = _answer("Failed once", _DELIVERY)
 HISTORY = _answer("An attempt that failed", _LINE)
+LEDGER = _answer("All but the newest line is signed", _LEDGER)
 PLAN = _answer("One delivery is due", _PLAN)
 PLANS = _answer("A plan", _PLAN)
+PROOF = _answer("Below a checkpoint of two lines", _PROOF)
 RUN = _answer(
     "A live run that its stop rule ended",
     WorkerRunAnswer(

@@ -62,6 +62,8 @@ _CHALLENGE = OpenApiParameter(
     "WWW-Authenticate", str, OpenApiParameter.HEADER, description="How to sign in.", response=[401]
 )
 _RECORD_ID = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"}
+# What a path may hold beside ids.
+_IN_PATHS = {"tree_size": {"type": "integer", "minimum": 1}}
 
 
 class RefusalSerializer(serializers.Serializer[Any]):
@@ -83,7 +85,10 @@ class EvidenceSchema(AutoSchema):
     view: Any
 
     def get_override_parameters(self) -> list[Any]:
-        ids = [OpenApiParameter(name, _RECORD_ID, OpenApiParameter.PATH) for name in uritemplate.variables(self.path)]
+        ids = [
+            OpenApiParameter(name, _IN_PATHS.get(name, _RECORD_ID), OpenApiParameter.PATH)
+            for name in uritemplate.variables(self.path)
+        ]
         headers = [_RETRY_AFTER, _CHALLENGE]
         if self.method == "POST":
             headers += [_IDEMPOTENCY_KEY, _REPLAYED, _LOCATION]
@@ -118,9 +123,9 @@ class EvidenceSchema(AutoSchema):
             codes.append(422)
         return sorted({*codes, *self._own_refusals()})
 
-    def _own_refusals(self) -> tuple[int, ...]:
-        # These name records in their bodies.
-        return (404,) if self.method == "POST" else ()
+    def _own_refusals(self) -> frozenset[int]:
+        # A POST names records in its body.
+        return frozenset({404}) if self.method == "POST" else self.view.also_refuses
 
     def _map_basic_serializer(self, serializer: Any, direction: str) -> dict[str, Any]:
         schema: dict[str, Any] = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]

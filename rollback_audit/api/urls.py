@@ -11,6 +11,14 @@ from rollback_audit.api.viewsets.approvals import ApprovalDecisions, ApprovalPla
 from rollback_audit.api.viewsets.connectors import Connectors
 from rollback_audit.api.viewsets.deliveries import AuditDeliveries, AuditPackages, Deliveries
 from rollback_audit.api.viewsets.drills import DrillAcknowledgements, DrillNotifications, DrillRoutes, DrillSchedules
+from rollback_audit.api.viewsets.evidence import (
+    EvidenceBundle,
+    EvidenceCheckpoints,
+    EvidenceConsistency,
+    EvidenceLedger,
+    EvidenceProofs,
+    EvidenceVerifier,
+)
 from rollback_audit.api.viewsets.health import (
     WorkerHealth,
     WorkerHealthAcknowledgements,
@@ -51,6 +59,7 @@ register_converter(RecordId, "record")
 app_name = "api"
 B = "rollback-drill-notifications"
 A = f"{B}/acknowledgements/audit-delivery"
+E = "evidence"
 
 # Methods and the actions that serve them; Any, because the stubs take no plain dict of strings.
 _LIST: dict[str, Any] = {"get": "list"}
@@ -170,6 +179,14 @@ _VIEWS: list[tuple[str, Callable[..., Any], str]] = [
     (f"{B}/<record:schedule_id>/acknowledgements", DrillAcknowledgements.as_view(_CREATE), "drill-acknowledgements"),
     (B, History.as_view(_LIST), "history"),
     (f"{B}/dashboard", DrillDashboard.as_view(_RETRIEVE), "drill-dashboard"),
+    # Proof.
+    (f"{E}/ledger", EvidenceLedger.as_view(_RETRIEVE), "evidence-ledger"),
+    (f"{E}/checkpoints", EvidenceCheckpoints.as_view(_LIST), "evidence-checkpoints"),
+    (f"{E}/checkpoints/<int:tree_size>", EvidenceCheckpoints.as_view(_RETRIEVE), "evidence-checkpoint"),
+    (f"{E}/entries/<record:session_id>/proof", EvidenceProofs.as_view(_RETRIEVE), "evidence-proof"),
+    (f"{E}/consistency", EvidenceConsistency.as_view(_RETRIEVE), "evidence-consistency"),
+    (f"{E}/bundle", EvidenceBundle.as_view(_RETRIEVE), "evidence-bundle"),
+    (f"{E}/verify_evidence.py", EvidenceVerifier.as_view(_RETRIEVE), "evidence-verifier"),
 ]
 
 urlpatterns: list[URLPattern] = [

@@ -21,6 +21,7 @@ from rollback_audit.models import (
     ExecutiveReport,
     HealthAlert,
     HealthAlertAcknowledgement,
+    LedgerCheckpoint,
     NotificationPlan,
     Recovery,
     RecoveryClosure,
@@ -198,3 +199,7 @@ def history() -> QuerySet[EvidenceEntry]:
 def records_only(entries: QuerySet[EvidenceEntry]) -> QuerySet[EvidenceEntry]:
     """Without the lines that only the ledger knows."""
     return entries.exclude(metadata_kind__in=LEDGER_ONLY)
+
+
+def checkpoints() -> QuerySet[LedgerCheckpoint]:
+    return LedgerCheckpoint.objects.order_by("-tree_size")

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from django.conf import LazySettings
 from django.contrib.auth import get_user_model
 from django.core.cache import cache
 from rest_framework.test import APIClient
@@ -11,6 +13,7 @@ from rest_framework.test import APIClient
 from rollback_audit.api import totals
 from rollback_audit.engine import (
     approvals,
+    checkpoints,
     clock,
     deliveries,
     escalations,
@@ -67,13 +70,16 @@ def owner(client_for: ClientFor) -> APIClient:
 
 
 @pytest.fixture
-def world(
+def world(  # noqa: PLR0917 - fixtures
     receiver: RecordingReceiver,  # noqa: F811
     people: People,  # noqa: F811
     configure: Callable[..., None],  # noqa: F811
     later: Callable[[timedelta], None],  # noqa: F811
+    settings: LazySettings,
+    tmp_path: Path,
 ) -> World:
-    """A failed delivery that is due, with a plan and an approval plan, a dry run, and a route to acknowledge.
+    """A failed delivery that is due, with a plan and an approval plan, a dry run, and a route to acknowledge, all of it
+    signed.
 
     The release manager made all of it, so that the platform owner may approve. The receiver answers 200 from here on.
     """
@@ -106,6 +112,7 @@ def world(
     escalation, _ = escalations.plan_escalation(actor=manager, policy=EscalationPolicy(recovery_slo_minutes=10))
     report = executive_reports.store_report(actor=manager)
     receiver.reply = Reply(200)
+    factories.ledger_files(settings, tmp_path)
     return World(
         schedule_id="payments-rollback",
         retry_plan_id=plan.retry_plan_id,
@@ -119,6 +126,8 @@ def world(
         delivery_id=failed.delivery_plan.delivery_id,
         audit_id=failed.audit_package.audit_id,
         alert_id=factories.health_alert().alert_id,
+        session_id=run.run.run_id,
+        tree_size=checkpoints.sign_everything().tree_size,
         receiver=receiver,
     )
 

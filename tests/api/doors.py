@@ -11,6 +11,8 @@ from tests.receivers import RecordingReceiver
 ROOT = "/runtime/go-pilot"
 B = f"{ROOT}/rollback-drill-notifications"
 A = f"{B}/acknowledgements/audit-delivery"
+E = f"{ROOT}/evidence"
+JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,9 @@ class World:
     delivery_id: str
     audit_id: str
     alert_id: str
+    # A line of the ledger, and the size of the checkpoint that covers it.
+    session_id: str
+    tree_size: int
     receiver: RecordingReceiver
     # The connector's.
     name: str = "webhook"
@@ -50,6 +55,7 @@ class Door:
     permission: Permission = Permission.VIEW_EVIDENCE
     body: Body = lambda world: {}
     status: int = 200
+    media_type: str = JSON
 
     def __str__(self) -> str:
         return f"{self.method} {self.address.removeprefix(ROOT)}"
@@ -110,6 +116,14 @@ READS = [
     Door("GET", f"{B}/routes"),
     Door("GET", B),
     Door("GET", f"{B}/dashboard"),
+    Door("GET", f"{E}/ledger"),
+    Door("GET", f"{E}/checkpoints"),
+    Door("GET", f"{E}/checkpoints/{{tree_size}}"),
+    Door("GET", f"{E}/entries/{{session_id}}/proof"),
+    # Wants two sizes; see tests/api/test_evidence.py.
+    Door("GET", f"{E}/consistency", status=400),
+    Door("GET", f"{E}/bundle", media_type="application/zip"),
+    Door("GET", f"{E}/verify_evidence.py", media_type="text/x-python"),
 ]
 POSTS = [
     Door("POST", f"{A}/retry-plan", Permission.PLAN_RETRY),

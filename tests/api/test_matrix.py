@@ -49,7 +49,8 @@ def _ids(world: World) -> dict[str, str]:
     """What there is, by the names that addresses have for it."""
     ids = {name: getattr(world, name) for name in World.__slots__ if name.endswith("_id")}
     # "key" is a package's in one list and a line's in another; an unknown one tells as much.
-    return ids | {"name": "webhook", "route_id": DrillRoute.objects.values_list("route_id", flat=True)[0]}
+    ids |= {"name": world.name, "tree_size": str(world.tree_size)}
+    return ids | {"route_id": DrillRoute.objects.values_list("route_id", flat=True)[0]}
 
 
 @pytest.fixture

@@ -1,11 +1,15 @@
 """What every viewset of ours does: count the request, ask for the right, read strictly, answer with records."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django.db.models import QuerySet
+from django.http import StreamingHttpResponse
+from django.utils.http import content_disposition_header
 from rest_framework.exceptions import ValidationError
+from rest_framework.fields import Field
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
@@ -16,7 +20,7 @@ from rollback_audit.api.filters import check_query
 from rollback_audit.api.pagination import KeysetPagination, whole
 from rollback_audit.api.permissions import HoldsPermission
 from rollback_audit.api.serializers.body import Body
-from rollback_audit.api.serializers.fields import Text
+from rollback_audit.api.serializers.fields import Moment, Text
 from rollback_audit.engine.actors import Actor, actor_for
 from rollback_audit.engine.ledger import jsonable
 from rollback_audit.states import Permission
@@ -38,6 +42,8 @@ class EvidenceViewSet(GenericViewSet[Any]):
 
     # Actions that heed `Prefer: wait=N`.
     may_wait: ClassVar[frozenset[str]] = frozenset()
+    # Statuses of refusals that neither the method nor the address tells of.
+    also_refuses: ClassVar[frozenset[int]] = frozenset()
 
     listing = ""
     page_schema_version = ""
@@ -94,18 +100,25 @@ class EvidenceViewSet(GenericViewSet[Any]):
 
     def narrowed_to(self, name: str, *, most: int = 64) -> str:
         """A query parameter of a route that is not a list; empty where it was not given."""
-        sent = self.request.query_params.get(name)
-        if sent is None:
-            return ""
-        try:
-            text: str = Text(max_length=most).run_validation(sent)
-        except ValidationError as problem:
-            raise ValidationError({name: problem.detail}) from None
-        return text
+        return self._read_parameter(name, Text(max_length=most)) or ""
+
+    def moment(self, name: str) -> datetime | None:
+        """A query parameter that is a moment; None where it was not given."""
+        found: datetime | None = self._read_parameter(name, Moment())
+        return found
 
     def whole(self, name: str, *, default: int, least: int, most: int) -> int:
         """A query parameter that is a whole number."""
         return whole(self.request.query_params, name, default=default, least=least, most=most)
+
+    def _read_parameter(self, name: str, reader: Field[Any, Any, Any, Any]) -> Any:
+        sent = self.request.query_params.get(name)
+        if sent is None:
+            return None
+        try:
+            return reader.run_validation(sent)
+        except ValidationError as problem:
+            raise ValidationError({name: problem.detail}) from None
 
     def once(self, perform: Callable[[], Response]) -> Response:
         """Do it, or give the first answer again where the request repeats an Idempotency-Key."""
@@ -124,3 +137,9 @@ class EvidenceViewSet(GenericViewSet[Any]):
 def answered(record: Any, *, status: int = 200, location: str = "") -> Response:
     """A record as an answer."""
     return Response(jsonable(record), status=status, headers={"Location": location} if location else None)
+
+
+def downloaded(chunks: Iterable[bytes], *, name: str, media_type: str) -> StreamingHttpResponse:
+    """A file as an answer, sent while it is made."""
+    disposition = content_disposition_header(as_attachment=True, filename=name)
+    return StreamingHttpResponse(chunks, content_type=media_type, headers={"Content-Disposition": disposition})

@@ -183,9 +183,13 @@ def _exactly(encoded: str, length: int) -> bytes:
 
 def _bytes(encoded: str) -> bytes:
     try:
-        return base64.b64decode(encoded, validate=True)
+        value = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
         raise NotANote("not base64") from None
+    # Letters before the padding may hold bits that no byte has: one signature would fit several texts.
+    if _base64(value) != encoded:
+        raise NotANote("not the one spelling that base64 has for it")
+    return value
 
 
 def _base64(value: bytes) -> str:

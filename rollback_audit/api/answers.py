@@ -31,6 +31,7 @@ from rollback_audit.records.recoveries import (
     RecoveryRecord,
     RecoveryReportRecord,
 )
+from rollback_audit.records.retention import LegalHoldRecord
 from rollback_audit.records.runs import RetryResultRecord, WorkerRunRecord
 from rollback_audit.states import PRODUCT
 
@@ -295,6 +296,13 @@ class ReportDeliveryAnswer:
     metadata: HistoryRow
     delivery_metadata: list[HistoryRow]
     success: bool
+    actor: ActorRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegalHoldAnswer:
+    hold: LegalHoldRecord
+    metadata: HistoryRow
     actor: ActorRecord
 
 

@@ -150,3 +150,11 @@ REPORT_RUN = [
     _request("The last day, once an hour", {"lookback_hours": 24, "schedule": {"interval_minutes": 60}}),
 ]
 REPORT_DELIVERY = [_request("To every connector that works", {})]
+LEGAL_HOLD = [
+    _request(
+        "One audit, with its deliveries",
+        {"scope": "audit", "subject_id": "gordackaudit-0a1b2c3d4e5f6071", "reason": "Case 4711."},
+    ),
+    _request("Everything", {"scope": "everything", "reason": "Case 4711."}),
+]
+HOLD_RELEASE = [_request("The case is over", {"reason": "Case 4711 is closed."})]

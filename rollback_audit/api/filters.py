@@ -30,6 +30,7 @@ from rollback_audit.states import (
     FailureKind,
     HealthAlertState,
     HealthCode,
+    HoldScope,
     MetadataKind,
     ReasonCode,
     RecoveryState,
@@ -231,6 +232,14 @@ class RecoveryFilters(Filters):
     closure_state = word(ClosureState)
     since = not_before("opened_at")
     until = before("opened_at")
+
+
+class LegalHoldFilters(Filters):
+    scope = word(HoldScope)
+    subject_id = text(64)
+    in_force = _reads(Switched(Flag), {"type": "boolean"}, "released_at", lookup_expr="isnull")
+    since = not_before("placed_at")
+    until = before("placed_at")
 
 
 class HealthAlertFilters(Filters):

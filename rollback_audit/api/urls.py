@@ -39,6 +39,7 @@ from rollback_audit.api.viewsets.reports import (
     RecoveryEscalations,
     ReportRuns,
 )
+from rollback_audit.api.viewsets.retention import LegalHolds
 from rollback_audit.api.viewsets.runs import WorkerRunResults, WorkerRuns
 
 
@@ -186,6 +187,9 @@ _VIEWS: list[tuple[str, Callable[..., Any], str]] = [
     (f"{E}/entries/<record:session_id>/proof", EvidenceProofs.as_view(_RETRIEVE), "evidence-proof"),
     (f"{E}/consistency", EvidenceConsistency.as_view(_RETRIEVE), "evidence-consistency"),
     (f"{E}/bundle", EvidenceBundle.as_view(_RETRIEVE), "evidence-bundle"),
+    (f"{E}/holds", LegalHolds.as_view(_LIST | _CREATE), "legal-holds"),
+    (f"{E}/holds/<record:hold_id>", LegalHolds.as_view(_RETRIEVE), "legal-hold"),
+    (f"{E}/holds/<record:hold_id>/release", LegalHolds.as_view({"post": "release"}), "legal-hold-release"),
     (f"{E}/verify_evidence.py", EvidenceVerifier.as_view(_RETRIEVE), "evidence-verifier"),
 ]
 

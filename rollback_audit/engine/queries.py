@@ -22,6 +22,7 @@ from rollback_audit.models import (
     HealthAlert,
     HealthAlertAcknowledgement,
     LedgerCheckpoint,
+    LegalHold,
     NotificationPlan,
     Recovery,
     RecoveryClosure,
@@ -203,3 +204,7 @@ def records_only(entries: QuerySet[EvidenceEntry]) -> QuerySet[EvidenceEntry]:
 
 def checkpoints() -> QuerySet[LedgerCheckpoint]:
     return LedgerCheckpoint.objects.order_by("-tree_size")
+
+
+def legal_holds() -> QuerySet[LegalHold]:
+    return LegalHold.objects.order_by("-id")

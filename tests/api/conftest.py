@@ -18,6 +18,7 @@ from rollback_audit.engine import (
     deliveries,
     escalations,
     executive_reports,
+    holds,
     intake,
     plans,
     recoveries,
@@ -30,7 +31,7 @@ from rollback_audit.engine.reviews import DecisionKey
 from rollback_audit.engine.worker import RunRequest
 from rollback_audit.planning.escalation import EscalationPolicy
 from rollback_audit.records.drills import DrillScheduleRecord
-from rollback_audit.states import Role
+from rollback_audit.states import HoldScope, Role
 from tests import factories
 from tests.api.doors import World
 from tests.engine.conftest import People, configure, later, people, receiver  # noqa: F401
@@ -111,6 +112,7 @@ def world(  # noqa: PLR0917 - fixtures
     playbook, _ = recoveries.make_playbook(actor=manager, min_failure_count=1)
     escalation, _ = escalations.plan_escalation(actor=manager, policy=EscalationPolicy(recovery_slo_minutes=10))
     report = executive_reports.store_report(actor=manager)
+    hold, _ = holds.place(actor=owner, scope=HoldScope.SCHEDULE, subject_id="payments-rollback", reason="A test.")
     receiver.reply = Reply(200)
     factories.ledger_files(settings, tmp_path)
     return World(
@@ -126,6 +128,7 @@ def world(  # noqa: PLR0917 - fixtures
         delivery_id=failed.delivery_plan.delivery_id,
         audit_id=failed.audit_package.audit_id,
         alert_id=factories.health_alert().alert_id,
+        hold_id=hold.hold_id,
         session_id=run.run.run_id,
         tree_size=checkpoints.sign_everything().tree_size,
         receiver=receiver,

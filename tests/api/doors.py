@@ -31,6 +31,7 @@ class World:
     delivery_id: str
     audit_id: str
     alert_id: str
+    hold_id: str
     # A line of the ledger, and the size of the checkpoint that covers it.
     session_id: str
     tree_size: int
@@ -117,6 +118,8 @@ READS = [
     Door("GET", B),
     Door("GET", f"{B}/dashboard"),
     Door("GET", f"{E}/ledger"),
+    Door("GET", f"{E}/holds"),
+    Door("GET", f"{E}/holds/{{hold_id}}"),
     Door("GET", f"{E}/checkpoints"),
     Door("GET", f"{E}/checkpoints/{{tree_size}}"),
     Door("GET", f"{E}/entries/{{session_id}}/proof"),
@@ -172,6 +175,13 @@ POSTS = [
     Door("POST", f"{B}/acknowledgements/audit-package", Permission.DELIVER_EVIDENCE),
     Door("POST", f"{A}/worker-health-alerts/deliver", Permission.DELIVER_EVIDENCE),
     Door("POST", f"{A}/worker-health-alerts/{{alert_id}}/acknowledgements", Permission.ACKNOWLEDGE_ALERT),
+    Door(
+        "POST",
+        f"{E}/holds",
+        Permission.RETAIN_EVIDENCE,
+        lambda world: {"scope": "audit", "subject_id": world.audit_id, "reason": "A test."},
+    ),
+    Door("POST", f"{E}/holds/{{hold_id}}/release", Permission.RETAIN_EVIDENCE, _reason),
 ]
 PATCH = Door("PATCH", f"{B}/schedules/{{schedule_id}}", Permission.EDIT_SCHEDULES, lambda world: {"interval_days": 7})
 # Work only on a live run that has not finished; see `live_run`.

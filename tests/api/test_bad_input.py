@@ -9,7 +9,7 @@ import pytest
 from django.apps import apps
 from rest_framework.test import APIClient
 
-from tests.api.doors import CHANGES, PATCH, POSTS, WRITES, A, B, Door, World
+from tests.api.doors import CHANGES, PATCH, POSTS, WRITES, A, B, Door, E, World
 
 pytestmark = pytest.mark.django_db
 
@@ -25,6 +25,8 @@ _SCHEDULE, _NOTIFY, _BULK = (_AT[f"{B}{end}"] for end in ("/schedules", "/delive
 _WORD, _PACKAGE = _AT[f"{B}/{{schedule_id}}{_SAYING}"], _AT[f"{B}{_SAYING}/audit-package"]
 _TELL, _ANSWER = (_AT[f"{A}/worker-health-alerts/{end}"] for end in ("deliver", f"{{alert_id}}{_SAYING}"))
 _PLAYBOOK, _CLOSE = (_AT[f"{A}/connector-recovery-playbook{end}"] for end in ("", "s/{playbook_id}/closures"))
+
+_HOLD, _RELEASE = (_AT[f"{E}/holds{end}"] for end in ("", "/{hold_id}/release"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +218,14 @@ def _recoveries() -> Iterator[Bad]:
         yield Bad(_CLOSE, {"closure_state": word, "external_ref": "", "notes": " "}, ("external_ref",))
 
 
+def _holds() -> Iterator[Bad]:
+    yield from _each(_HOLD, "scope", [*_WORDS, None])
+    yield from _each(_HOLD, "subject_id", [*_TEXTS, "", None, "gordackaudit-0"])
+    for door in (_HOLD, _RELEASE):
+        yield from _each(door, "reason", [*_TEXTS, "", " ", None, "password: hunter2hunter2"])
+    yield Bad(_HOLD, {"scope": "everything"}, ("subject_id",))
+
+
 def _changes_of_runs() -> Iterator[Bad]:
     for door in CHANGES:
         yield from _each(door, "reason", [*_TEXTS, "", None])
@@ -234,6 +244,7 @@ TABLE = [
         _schedules,
         _words,
         _recoveries,
+        _holds,
         _changes_of_runs,
     )
     for bad in part()

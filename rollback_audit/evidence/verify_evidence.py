@@ -313,9 +313,7 @@ class Meaning:
         run_id, summary = record["run_id"], record["summary"]
         total = [summary["selected_retry_count"], *map(summary.get, PARTS)]
         rows = [[part["selected_count"], *map(part.get, PARTS)] for part in record["receipt"]]
-        adds_up = all(x[0] == sum(x[1:]) for x in [total, *rows]) and total == [
-            sum(x[i] for x in rows) for i in range(6)
-        ]
+        adds_up = total == [sum(x[i] for x in rows) for i in range(6)] and all(x[0] == sum(x[1:]) for x in rows)
         is_wrong = record["dry_run"] and self.queued.get(run_id, False) is None
         self._say((not adds_up, WRONG, "the receipt does not add up (6)"), (is_wrong, WRONG, "a dry run has sent (5)"))
         if not record["dry_run"] and record["state"] in {"completed", "aborted"}:

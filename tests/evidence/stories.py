@@ -193,11 +193,9 @@ def loop() -> dict[str, bytes]:
     }
 
 
-def many(count: int) -> list[bytes]:
-    """A clean ledger of this many entries: its key, then deliveries that arrive at once."""
+def many(count: int, *, first: int = 1) -> list[bytes]:
+    """A clean ledger of this many entries: its key, then deliveries from `first` on that arrive at once."""
     entries = [ledger_key()]
-    delivery = 0
-    while len(entries) < count:
-        delivery += 1
+    for delivery in range(first, first + count):
         entries += [sending(delivery=delivery), settled(Outcome.CONFIRMED, delivery=delivery)]
     return entries[:count]

@@ -1,5 +1,6 @@
 """What a list shows, said once. Templates draw the cells made here, and never see a row."""
 
+from base64 import b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -59,12 +60,14 @@ def _cell(row: object, column: Column) -> Cell:
 
 
 def _value_at(row: object, path: str) -> Plain:
-    """Follow a dotted path; None as soon as a step leads nowhere."""
+    """Follow a dotted path; None as soon as a step leads nowhere. Hashes are in base64, as everywhere."""
     found: object = row
     for step in path.split("."):
         found = getattr(found, step, None)
     if isinstance(found, list):
         found = ", ".join(map(str, found))
+    if isinstance(found, bytes | memoryview):
+        found = b64encode(found).decode()
     return found if found != "" and isinstance(found, str | int | bool | datetime) else None
 
 

@@ -1,7 +1,7 @@
 """List filters. All are drawn as fields of one form, so that they combine and stay in the address."""
 
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -91,7 +91,12 @@ class AgeField(Choice):
     def narrow(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         if value not in AGES:
             raise IncorrectLookupParameters
-        return queryset.filter(**{f"{self.column}__gte": clock.now() - timedelta(hours=AGES[value][1])})
+        return queryset.filter(**{f"{self.column}__gte": since(value)})
+
+
+def since(age: str) -> datetime:
+    """The moment from which on an age counts."""
+    return clock.now() - timedelta(hours=AGES[age][1])
 
 
 def _field(base: type[Field], name: str, title: str, column: str, **more: Any) -> type[Field]:

@@ -1,6 +1,6 @@
-"""The one kind of list the console has: read-only, newest first, paged by id."""
+"""The one kind of list the console has: read-only, newest first, paged by primary key."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib.admin import ModelAdmin
@@ -15,8 +15,9 @@ from django.views.decorators.http import require_safe
 
 from rollback_audit.admin.columns import Column, cells
 from rollback_audit.admin.filters import Field
-from rollback_audit.admin.shown import FilterField, ListPage, ListRow, RecordPage
-from rollback_audit.engine.actors import actor_for
+from rollback_audit.admin.shown import FilterField, ListPage, ListRow, RecordPage, Seal
+from rollback_audit.engine.actors import Actor, actor_for
+from rollback_audit.records.evidence import EntryProofRecord
 from rollback_audit.states import Permission
 
 if TYPE_CHECKING:
@@ -47,17 +48,17 @@ class KeysetList(ChangeList):
         return kept
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
-        return ["-id"]
+        return ["-pk"]
 
     def get_results(self, request: HttpRequest) -> None:
         size = self.list_per_page
         before, after = (self._mark(name) for name in _MARKS)
         if after is not None:
-            found = list(self.queryset.filter(id__gt=after).order_by("id")[: size + 1])
+            found = list(self.queryset.filter(pk__gt=after).order_by("pk")[: size + 1])
             rows = found[:size][::-1]
             more_newer, more_older = len(found) > size, True
         else:
-            found = list((self.queryset.filter(id__lt=before) if before else self.queryset)[: size + 1])
+            found = list((self.queryset.filter(pk__lt=before) if before else self.queryset)[: size + 1])
             rows = found[:size]
             more_newer, more_older = before is not None, len(found) > size
         self.result_list = rows
@@ -67,8 +68,9 @@ class KeysetList(ChangeList):
         self.result_count = min(counted, MOST_COUNTED)
         self.count_is_whole = counted <= MOST_COUNTED
 
-    def page(self, listing: "EvidenceList", *, was_refused: bool) -> ListPage:
+    def page(self, listing: "EvidenceList", *, actor: Actor, was_refused: bool) -> ListPage:
         """What may be shown of it."""
+        fields = tuple(_filter_field(spec) for spec in self.filter_specs)
         return ListPage(
             slug=listing.slug,
             heading=listing.heading,
@@ -76,13 +78,14 @@ class KeysetList(ChangeList):
             empty=listing.empty,
             columns=listing.columns,
             rows=tuple(ListRow(row.pk, cells(row, listing.columns)) for row in self.result_list),
-            filters=tuple(_filter_field(spec) for spec in self.filter_specs),
+            filters=fields,
             is_filtered=self.has_active_filters,
             was_refused=was_refused,
             count=self.result_count,
             count_is_whole=self.count_is_whole,
             newer=self.newer,
             older=self.older,
+            seal=listing.seal(actor, fields) if listing.seal else None,
         )
 
     def _mark(self, name: str) -> int | None:
@@ -109,6 +112,8 @@ class EvidenceList(_ModelAdmin):
     facts: ClassVar[tuple[Column, ...]] = ()
     key = ""
     body = ""
+    seal: Callable[[Actor, Sequence[FilterField]], Seal] | None = None
+    proof: Callable[..., EntryProofRecord] | None = None
     list_filter: ClassVar[tuple[type[Field], ...]] = ()
     list_per_page = 50
     show_full_result_count = False
@@ -149,7 +154,7 @@ class EvidenceList(_ModelAdmin):
         answer = super().changelist_view(request)
         if isinstance(answer, TemplateResponse):
             found: KeysetList = (answer.context_data or {})["cl"]
-            page = found.page(self, was_refused=ERROR_FLAG in request.GET)
+            page = found.page(self, actor=actor_for(request.user), was_refused=ERROR_FLAG in request.GET)
             # In the place of Django's context, which holds the rows and this admin itself.
             answer.context_data = self._context(request, page=page)
         return answer
@@ -162,11 +167,13 @@ class EvidenceList(_ModelAdmin):
             raise Http404
         facts = self.facts or self.columns
         page = RecordPage(
+            slug=self.slug,
             key=key,
             heading=self.heading,
             explanation=self.explanation,
             facts=tuple(zip([column.heading for column in facts], cells(row, facts), strict=True)),
             body=getattr(row, self.body) if self.body else "",
+            proof=self.proof(actor=actor_for(request.user), session_id=key) if self.proof else None,
         )
         title = str(self.opts.verbose_name)
         return TemplateResponse(request, "console/record.html", self._context(request, page=page, title=title))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from rollback_audit.admin.columns import Cell, Column
+from rollback_audit.records.evidence import EntryProofRecord, LedgerStatusRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,17 @@ class ListRow:
     cells: tuple[Cell, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """How far the ledger is signed, and what a bundle of the lines in the list is about: a parameter and its value,
+    both empty for all of them.
+    """
+
+    status: LedgerStatusRecord
+    scope: str
+    value: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListPage:
     """A page of a list. `newer` and `older` are the numbers that its neighbours begin after, if there are any."""
@@ -41,14 +53,17 @@ class ListPage:
     count_is_whole: bool
     newer: int | None
     older: int | None
+    seal: Seal | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordPage:
     """Everything public about one record: its facts with their headings, and its canonical JSON where it has one."""
 
+    slug: str
     key: str
     heading: str
     explanation: str
     facts: tuple[tuple[str, Cell], ...]
     body: str
+    proof: EntryProofRecord | None

@@ -51,6 +51,7 @@ LISTS: dict[type[Model], type[EvidenceList]] = {
     models.EscalationAcknowledgement: reports.EscalationWordList,
     models.ExecutiveReport: reports.ReportList,
     models.EvidenceEntry: ledger.LedgerList,
+    models.LedgerCheckpoint: ledger.CheckpointList,
 }
 
 

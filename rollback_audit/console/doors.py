@@ -38,14 +38,14 @@ def page(body: PageBody) -> Page:
 
     @never_cache
     @wraps(body)
-    def entered(request: HttpRequest, **named: str) -> HttpResponseBase:
+    def entered(request: HttpRequest, **named: str | int) -> HttpResponseBase:
         try:
             if not admin.site.has_permission(request):
                 return redirect_to_login(request.get_full_path(), resolve_url("admin:login"))
             actor = actor_for(request.user)
             actor.require(Permission.VIEW_EVIDENCE)
             # PostgreSQL cannot even be asked for a text with NUL in it.
-            if any("\0" in part for part in named.values()):
+            if any("\0" in str(part) for part in named.values()):
                 raise UnknownRecord("No record has this id.")
             return body(request, actor, **named)
         except (StoreUnavailable, OperationalError, InterfaceError):

@@ -300,6 +300,16 @@ class ScopeForm(forms.Form):
         return replace(DEFAULT_SCOPE, **{name: value for name, value in sent.items() if value})
 
 
+class BundleForm(forms.Form):
+    """What a bundle is about, as its link names it."""
+
+    since = forms.DateTimeField(required=False)
+    audit_id = Typed(max_length=64, required=False)
+    run_id = Typed(max_length=64, required=False)
+    delivery_id = Typed(max_length=64, required=False)
+    session_id = Typed(max_length=64, required=False)
+
+
 class ScheduleForm(forms.Form):
     schedule_id = Typed(label=_("Schedule id"), max_length=64)
     owner = Typed(label=_("Owner"), max_length=128)

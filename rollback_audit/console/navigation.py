@@ -73,5 +73,5 @@ PLACES: tuple[tuple[str, tuple[Place, ...]], ...] = (
             _list("Alert acknowledgements", "healthalertacknowledgement"),
         ),
     ),
-    ("Evidence", (_list("Ledger", "evidenceentry"),)),
+    ("Evidence", (_list("Ledger", "evidenceentry"), _list("Checkpoints", "ledgercheckpoint"))),
 )

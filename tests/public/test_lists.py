@@ -28,7 +28,8 @@ OTHER_NAMES = {
 }
 # All that a list says of itself; `media` is Django's metaclass's.
 DECLARATION = {
-    "body", "columns", "empty", "explanation", "facts", "heading", "key", "list_filter", "media", "rows", "slug"
+    "body", "columns", "empty", "explanation", "facts", "heading", "key", "list_filter", "media", "proof", "rows",
+    "seal", "slug",
 }  # fmt: skip
 
 
@@ -55,7 +56,9 @@ def test_only_packages_and_lines_show_their_canonical_record() -> None:
     }
 
 
-@pytest.mark.parametrize("record", [Cell, shown.FilterField, shown.ListRow, shown.ListPage, shown.RecordPage])
+@pytest.mark.parametrize(
+    "record", [Cell, shown.FilterField, shown.ListRow, shown.Seal, shown.ListPage, shown.RecordPage]
+)
 def test_what_templates_get_is_frozen(record: type) -> None:
     assert is_record(record)
     assert get_type_hints(record)

@@ -75,6 +75,12 @@ def identity(value: object) -> SafeString:
 
 
 @register.filter
+def digest(value: object) -> SafeString:
+    """A hash: its beginning is seen, the whole is there on hover and where it is copied."""
+    return format_html('<span class="id short" title="{}">{}</span>', value, value) if value else EMPTY
+
+
+@register.filter
 def when(moment: datetime | str | None) -> SafeString:
     """A moment as the time from now; the exact one in UTC on hover."""
     if not isinstance(moment, datetime):

@@ -19,7 +19,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
 from rollback_audit import models
-from rollback_audit.admin import deliveries, drills, health, ledger, recoveries, reports, retries
+from rollback_audit.admin import deliveries, drills, health, holds, ledger, recoveries, reports, retries
 from rollback_audit.admin.lists import EvidenceList
 from rollback_audit.engine.actors import actor_for
 from rollback_audit.states import Permission
@@ -51,6 +51,7 @@ LISTS: dict[type[Model], type[EvidenceList]] = {
     models.EscalationAcknowledgement: reports.EscalationWordList,
     models.ExecutiveReport: reports.ReportList,
     models.EvidenceEntry: ledger.LedgerList,
+    models.LegalHold: holds.HoldList,
     models.LedgerCheckpoint: ledger.CheckpointList,
 }
 

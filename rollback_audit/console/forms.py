@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -25,6 +25,7 @@ from rollback_audit.states import (
     ClosureState,
     EscalationAcknowledgementState,
     EscalationLevel,
+    HoldScope,
     RecoveryState,
     RetryAcknowledgementState,
     Source,
@@ -80,6 +81,16 @@ class ReferenceFields(forms.Form):
 
 class ReasonForm(forms.Form):
     reason = Typed(label=_("Reason"), max_length=500, help_text=_("Goes on record with your name."))
+
+
+class HoldForm(ReasonForm):
+    """What a legal hold keeps."""
+
+    scope = forms.ChoiceField(label=_("Keeps"), choices=_options(HoldScope))
+    subject_id = Typed(
+        label=_("Id"), required=False, max_length=64, help_text=_("Of the audit, delivery or schedule; empty for all.")
+    )
+    field_order: ClassVar = ["scope", "subject_id", "reason"]
 
 
 class DeliverForm(forms.Form):

@@ -73,5 +73,12 @@ PLACES: tuple[tuple[str, tuple[Place, ...]], ...] = (
             _list("Alert acknowledgements", "healthalertacknowledgement"),
         ),
     ),
-    ("Evidence", (_list("Ledger", "evidenceentry"), _list("Checkpoints", "ledgercheckpoint"))),
+    (
+        "Evidence",
+        (
+            _list("Ledger", "evidenceentry"),
+            _list("Checkpoints", "ledgercheckpoint"),
+            _list("Legal holds", "legalhold"),
+        ),
+    ),
 )

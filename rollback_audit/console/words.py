@@ -69,6 +69,8 @@ NAMES: dict[str, Text] = {
     MetadataKind.RUN_CHANGED: _("Worker run paused or resumed"),
     MetadataKind.CONNECTOR_CHANGED: _("Connector changed"),
     MetadataKind.CONNECTOR_TESTED: _("Connector tested"),
+    MetadataKind.LEDGER_PRUNED: _("Old lines pruned"),
+    MetadataKind.LEGAL_HOLD_CHANGED: _("Legal hold changed"),
     DriftField.EVENT: _("content"),
     DriftField.CONNECTOR_REVISION: _("configuration"),
     DriftField.ATTEMPT_NUMBER: _("try"),

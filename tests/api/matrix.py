@@ -68,6 +68,8 @@ FORMS: dict[str, Form] = {
     "acknowledge": lambda world: {"acknowledgement_state": "acknowledged"},
     "acknowledge-alert": lambda world: {"acknowledgement_state": "acknowledged"},
     "acknowledge-escalation": lambda world: {"acknowledgement_state": "acknowledged"},
+    "place-hold": lambda world: {"scope": "everything", "reason": "A test."},
+    "release-hold": _reason,
     "close-recovery": lambda world: {"closure_state": "deferred", "external_ref": "INC-7"},
 }
 # Parameters that go by another name than what they hold.

@@ -23,6 +23,7 @@ _PAGES = (
     (queries.routes, "route_id", "gordroute-", "console:route"),
     (queries.schedules, "schedule_id", "", "console:schedule"),
     (queries.connectors, "name", "", "console:connector"),
+    (queries.legal_holds, "hold_id", "gordhold-", "console:hold"),
     (queries.history, "entry_id", "gordledger-", "admin:rollback_audit_evidenceentry_record"),
 )
 

@@ -84,6 +84,7 @@ def _verify(bundle: zipfile.ZipFile, keys: Sequence[str], checkpoints: Sequence[
     ledger = Ledger(head.size, wanted={note.size for note in held + kept}, known=known, trusted=trusted)
     ledger.read(bundle.open("ledger.txt"))
     findings = [f"tampered: index {at}: {text}" for at, text in ledger.bad.items()] + ledger.judge(held, head)
+    findings.sort(key=lambda line: int(re.findall(r"\d+", line)[0]))
     if not findings and (claims["tree_size"], claims["entry_count"]) != (head.size, ledger.shown):
         findings = [f"tampered: bundle.json does not say that {ledger.shown} of {head.size} entries are here"]
     remarks = [f"Checked {ledger.shown} of {head.size} entries, {len(held)} checkpoints and {len(kept)} given ones."]
@@ -159,11 +160,10 @@ class Ledger:
 
     def signed(self, note: Note) -> bool:
         """Whether a trusted key signed it. A signature by any known key that does not fit spoils it."""
-        signed = [(self.known.get((note.origin, found[:4])), found[4:]) for found in note.signatures]
+        signed = [(vkey, x[4:]) for x in note.signatures if (vkey := self.known.get((note.origin, x[:4])))]
         try:
             for vkey, signature in signed:
-                if vkey is not None:
-                    Ed25519PublicKey.from_public_bytes(_key(vkey)[1]).verify(signature, note.text)
+                Ed25519PublicKey.from_public_bytes(_key(vkey)[1]).verify(signature, note.text)
         except InvalidSignature:
             return False
         return any(vkey in self.trusted for vkey, _ in signed)

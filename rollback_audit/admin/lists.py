@@ -17,6 +17,7 @@ from rollback_audit.admin.columns import Column, cells
 from rollback_audit.admin.filters import Field
 from rollback_audit.admin.shown import FilterField, ListPage, ListRow, RecordPage, Seal
 from rollback_audit.engine.actors import Actor, actor_for
+from rollback_audit.errors import UnknownRecord
 from rollback_audit.records.evidence import EntryProofRecord
 from rollback_audit.states import Permission
 
@@ -162,8 +163,10 @@ class EvidenceList(_ModelAdmin):
     @method_decorator(require_safe)
     def record_view(self, request: HttpRequest, key: str) -> TemplateResponse:
         """Everything public about one record."""
-        row = self.get_queryset(request).filter(**{self.key: key.replace("\0", "")}).first()
-        if row is None:
+        key = key.replace("\0", "")
+        row = self.get_queryset(request).filter(**{self.key: key}).first()
+        proof = self._proof(request, key)
+        if row is None and proof is None:
             raise Http404
         facts = self.facts or self.columns
         page = RecordPage(
@@ -171,12 +174,19 @@ class EvidenceList(_ModelAdmin):
             key=key,
             heading=self.heading,
             explanation=self.explanation,
-            facts=tuple(zip([column.heading for column in facts], cells(row, facts), strict=True)),
-            body=getattr(row, self.body) if self.body else "",
-            proof=self.proof(actor=actor_for(request.user), session_id=key) if self.proof else None,
+            # A line that was pruned has nothing left but its proof.
+            facts=tuple(zip([column.heading for column in facts], cells(row, facts), strict=True)) if row else (),
+            body=getattr(row, self.body) if self.body and row else "",
+            proof=proof,
         )
         title = str(self.opts.verbose_name)
         return TemplateResponse(request, "console/record.html", self._context(request, page=page, title=title))
+
+    def _proof(self, request: HttpRequest, key: str) -> EntryProofRecord | None:
+        try:
+            return self.proof(actor=actor_for(request.user), session_id=key) if self.proof else None
+        except UnknownRecord:
+            return None
 
     def _context(self, request: HttpRequest, *, page: ListPage | RecordPage, title: str = "") -> dict[str, Any]:
         permissions = actor_for(request.user).permissions

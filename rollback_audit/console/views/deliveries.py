@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
 from rollback_audit.console.doors import page, show
-from rollback_audit.engine import deliveries, ledger, present, queries
+from rollback_audit.engine import deliveries, ledger, present, pruned, queries
 from rollback_audit.engine.actors import Actor
 from rollback_audit.records.history import HistoryRow
 from rollback_audit.records.plans import RetryDecisionRecord
@@ -45,6 +45,7 @@ def delivery(request: HttpRequest, actor: Actor, delivery_id: str) -> HttpRespon
             for row in queries.approval_decisions().filter(delivery__delivery_id=delivery_id)[:10]
         ],
         lines=_lines(delivery_id),
+        pruned=pruned.find([delivery_id]).get(delivery_id),
     )
 
 

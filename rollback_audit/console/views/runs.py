@@ -9,7 +9,7 @@ from rollback_audit.console import figures, flow, run_figures
 from rollback_audit.console.doors import SeeOther, button, page, show
 from rollback_audit.console.forms import ReasonForm
 from rollback_audit.engine import plans as plan_verbs
-from rollback_audit.engine import runs, worker
+from rollback_audit.engine import pruned, runs, worker
 from rollback_audit.engine.actors import Actor
 from rollback_audit.engine.receipts import FINISHED
 
@@ -29,6 +29,7 @@ def run(request: HttpRequest, actor: Actor, run_id: str) -> HttpResponse:
         actor,
         "console/run.html",
         run=answer.run,
+        pruned=pruned.find([run_id]).get(run_id),
         results=run_figures.compared(answer.retry_results, other),
         other=other_record,
         left_out=run_figures.left_out(row, most=SHOWN),

@@ -66,6 +66,12 @@ def configure(tmp_path: Path, settings: LazySettings, monkeypatch: pytest.Monkey
     return write
 
 
+@pytest.fixture
+def ledger_files(tmp_path: Path, settings: LazySettings) -> None:
+    """A key to sign the ledger with."""
+    factories.ledger_files(settings, tmp_path)
+
+
 @dataclass
 class Window:
     """One person's browser window, and everything the browser complained about in it."""

@@ -12,6 +12,7 @@ from playwright.sync_api import Page
 
 from rollback_audit.engine import (
     approvals,
+    checkpoints,
     escalation_words,
     escalations,
     executive_reports,
@@ -62,6 +63,7 @@ def fill() -> dict[str, str]:
         _govern()
         | _recover()
         | _report()
+        | _sign()
         | {
             "route": reverse("console:route", args=[route.route_id]),
             "schedule": reverse("console:schedule", args=[route.schedule.schedule_id]),
@@ -122,6 +124,13 @@ def _report() -> dict[str, str]:
     }
 
 
+def _sign() -> dict[str, str]:
+    """All of it signed, but for a line that waits."""
+    newest = checkpoints.sign_everything()
+    recoveries.make_playbook(actor=_actor("paul", Role.PLATFORM_OWNER))
+    return {"checkpoint": reverse("console:checkpoint", args=[newest.tree_size])}
+
+
 def _live_run(maker: Actor, other: Actor) -> str:
     plan, _ = plans.plan_retry(actor=maker, provider="webhook-tickets")
     asked, _ = approvals.request_approval(actor=maker, retry_plan_id=plan.retry_plan_id, require_retry_ack=False)
@@ -164,6 +173,7 @@ FIXED = {
         ("full", "dark", 1920),
     ],
 )
+@pytest.mark.usefixtures("ledger_files")
 @pytest.mark.timeout(300)
 def test_every_page_is_fit_to_be_seen(
     windows: Windows, configure: Callable[..., None], state: str, scheme: str, width: int

@@ -69,6 +69,7 @@ NAMES: dict[str, Text] = {
     MetadataKind.RUN_CHANGED: _("Worker run paused or resumed"),
     MetadataKind.CONNECTOR_CHANGED: _("Connector changed"),
     MetadataKind.CONNECTOR_TESTED: _("Connector tested"),
+    MetadataKind.LEDGER_KEY: _("Ledger key"),
     MetadataKind.LEDGER_PRUNED: _("Old lines pruned"),
     MetadataKind.LEGAL_HOLD_CHANGED: _("Legal hold changed"),
     DriftField.EVENT: _("content"),

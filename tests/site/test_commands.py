@@ -194,3 +194,22 @@ def test_a_database_that_was_never_migrated_is_one_line_and_not_a_traceback(tmp_
     assert done.returncode == 1
     assert "cavra migrate" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.django_db
+def test_evidence_is_held_listed_released_and_pruned_from_the_terminal() -> None:
+    placed = json.loads(said("hold", "place", "--everything", "--reason", "Case 4711."))
+    assert (placed["scope"], placed["subject_id"], placed["released_at"]) == ("everything", None, None)
+    assert [hold["hold_id"] for hold in json.loads(said("hold", "list"))] == [placed["hold_id"]]
+    released = json.loads(said("hold", "release", placed["hold_id"], "--reason", "Case 4711 is closed."))
+    assert released["release_reason"] == "Case 4711 is closed."
+    assert json.loads(said("hold", "list")) == []
+    assert len(json.loads(said("hold", "list", "--all"))) == 1
+    found = json.loads(said("prune", "--older-than", "30"))
+    assert (found["dry_run"], found["pruned_count"]) == (True, 0)
+    with pytest.raises(CommandError, match=r"^reason: "):
+        said("prune", "--older-than", "30", "--execute")
+    with pytest.raises(CommandError, match=r"^older_than_days: "):
+        said("prune", "--older-than", "29")
+    with pytest.raises(CommandError, match="No audit has this id"):
+        said("hold", "place", "--audit", "gordackaudit-0", "--reason", "Case 4711.")

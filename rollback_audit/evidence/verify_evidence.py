@@ -14,8 +14,9 @@ import json
 import re
 import sys
 import zipfile
+from bisect import bisect
 from collections import Counter, namedtuple
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,13 +29,11 @@ except ImportError:
     raise SystemExit(3) from None
 
 LINE_BYTES, FILE_BYTES, KEY_LENGTH, MOST_SHOWN, MOST_TRIES = 4 << 20, 64 << 20, 44, 1000, 1000
-END = "[AEIMQUYcgkosw048]="  # base64 of 32 and of 68 bytes has one spelling
-BODY = rf"(([!-*,-~]{{1,200}})\n(0|[1-9][0-9]{{0,17}})\n([A-Za-z0-9+/]{{42}}{END})\n)"
-NOTE = re.compile(BODY + rf"\n((?:\u2014 \2 [A-Za-z0-9+/]{{90}}{END}\n){{1,16}})\n")
-NODE = re.compile(rf"node [0-9]+ ([0-9]|[1-5][0-9]) ([A-Za-z0-9+/]{{42}}{END})\n".encode())
+BODY = r"(([!-*,-~]{1,200})\n(0|[1-9][0-9]{0,17})\n([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=)\n)"
+NOTE = re.compile(BODY + r"\n((?:\u2014 \2 [A-Za-z0-9+/]{90}[AEIMQUYcgkosw048]=\n){1,16})\n")
+NODE = re.compile(rb"node [0-9]+ ([0-9]|[1-5][0-9]) ([A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=)\n")
 Note = namedtuple("Note", "text origin size root signatures")  # a signature begins with four bytes, its key's id
-# A long number, cut short, takes no time to read, and what held it is not canonical any more.
-READER = json.JSONDecoder(parse_int=lambda digits: int(digits[:20]))
+READER = json.JSONDecoder(parse_int=lambda digits: int(digits[:20]))  # longer ones cost time, and end up not canonical
 WRITER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 FORMAT, SCHEMA = "cavra-evidence-bundle.v1", "cavra.evidence.metadata.v1"
 AUDIT = "go-backend-rollback-drill-acknowledgement-audit-delivery"
@@ -90,7 +89,7 @@ def _verify(bundle: zipfile.ZipFile, keys: Sequence[str], checkpoints: Sequence[
     remarks = [f"Checked {ledger.shown} of {head.size} entries, {len(held)} checkpoints and {len(kept)} given ones."]
     is_signed = not findings
     if is_signed:
-        findings = ledger.judge(kept, head, given=True) + ledger.meaning.judge(ledger, claims["scope"].values())
+        findings = ledger.judge(kept, head, given=True) + ledger.meaning.judge(ledger, claims["scope"])
     remarks += ledger.meaning.remarks if is_signed else ["What the entries say was not judged: it was not signed."]
     remarks += ["Not shown: what the entries behind node lines say."] * (ledger.shown < head.size)
     remarks += ["Not shown: who signed. Without --key, the bundle itself says which key to trust."] * (not pinned)
@@ -104,13 +103,12 @@ def _mark(*words: object) -> int:
 
 
 def _key(vkey: str) -> tuple[tuple[str, bytes], bytes]:
-    """How signatures name the key (origin, id), and its 32 bytes."""
     name, key_id, encoded = vkey.split("+", 2)
     raw = base64.b64decode(encoded, validate=True)
     digest = hashlib.sha256(f"{name}\n".encode() + raw).hexdigest()
     if len(encoded) != KEY_LENGTH or raw[0] != 1 or digest[:8] != key_id:
         raise ValueError
-    return (name, bytes.fromhex(key_id)), raw[1:]
+    return (name, bytes.fromhex(key_id)), raw[1:]  # what signatures call it, and its 32 bytes
 
 
 def _notes(text: str) -> list[Note]:
@@ -176,8 +174,9 @@ class Ledger:
         self.trusted.update(vkey for at, vkey, _ in keys if at < below)
         for note in sorted(notes, key=lambda note: int(note.size)):
             if note.origin != head.origin or not self.signed(note):
-                which = "misuse: a given" if given else "tampered: the"
-                return [f"{which} checkpoint of size {note.size} lacks a trusted key's signature"]
+                return [
+                    f"{'misuse' if given else 'tampered'}: no trusted key signed the checkpoint of size {note.size}"
+                ]
             if note.size > head.size:
                 return [f"rolled back: the bundle ends at size {head.size}, the ledger has had size {note.size}"]
             if given and note.size not in self.roots:
@@ -196,7 +195,7 @@ class Meaning:
     def __init__(self) -> None:
         self.findings, self.remarks, self.index, self.alone = list[tuple[int, bool, str]](), list[str](), 0, 0
         self.newest, self.keys = datetime.fromisoformat("0001-01-02T00:00:00+00:00"), list[Any]()
-        self.pruned, self.counted = list[range](), Counter[tuple[str, str]]()
+        self.pruned, self.counted = list[Any](), Counter[tuple[str, str]]()
         self.ids, self.doubt, self.notices = (set[Any]() for _ in range(3))
         self.tries, self.open, self.outcomes, self.queued, self.receipts = (dict[Any, Any]() for _ in range(5))
         self.approvals, self.words, self.makers = (dict[Any, Any]() for _ in range(3))
@@ -207,7 +206,7 @@ class Meaning:
             "possible-duplicate": lambda _, x: self.notices.add(f"{x['event_id']}-{x['attempt_number']}"),
             "worker-run-queued": lambda _, x: self.queued.update({x["run_id"]: x["dry_run"]}),
             "ledger-key": lambda _, x: self.keys.append((self.index, x["vkey"], _key(x["vkey"])[0])),
-            "ledger-pruned": lambda _, x: self.pruned.extend(range(y["first"], y["last"] + 1) for y in x["spans"]),
+            "ledger-pruned": lambda _, x: self.pruned.extend((int(first), int(end)) for first, end in x["spans"]),
             f"{AUDIT}-retry-plan": lambda entry, x: self.makers.update({x["retry_plan_id"]: entry["signer"]}),
             f"{AUDIT}-retry-execution-approval-decision": self._approval,
             f"{AUDIT}-retry-execution-record": self._execution,
@@ -226,8 +225,7 @@ class Meaning:
         except Exception:  # wrong types, missing fields, too deep, too large
             self._say((True, WRONG, "the entry is not what the format says"))
 
-    def _say(self, *rules: tuple[bool, bool, str]) -> None:
-        """Note the first rule that is broken, and whether it is something absent or something wrong."""
+    def _say(self, *rules: tuple[bool, bool, str]) -> None:  # is it broken, and by what: the first one that is counts
         self.findings += next(([(self.index, is_absence, text)] for broken, is_absence, text in rules if broken), [])
 
     def _sending(self, _: Any, record: Any) -> None:
@@ -319,24 +317,26 @@ class Meaning:
         if not record["dry_run"] and record["state"] in {"completed", "aborted"}:
             self.receipts[run_id] = self.index, *total[1:5]
 
-    def judge(self, ledger: Ledger, scope: Iterable[Any]) -> list[str]:
+    def judge(self, ledger: Ledger, scope: dict[str, Any]) -> list[str]:
         """The findings by index. What is absent from a part of the ledger may be in the rest of it."""
-        is_whole = ledger.shown == ledger.size
-        for run_id, (at, *counts) in self.receipts.items():
-            if (is_whole or run_id in scope) and counts != [self.counted[run_id, part] for part in PARTS[:4]]:
+        is_whole, run, is_single = ledger.shown == ledger.size, scope.get("run_id"), bool(scope.get("session_id"))
+        for run_id, (at, *ended) in self.receipts.items():
+            counts = [self.counted[run_id, part] for part in PARTS[:4]]
+            if counts != ended and (is_whole or run_id == run):
                 self.findings.append((at, ABSENT, "the receipt does not count what its run recorded (6)"))
         lost = [at for at, started in self.open.values() if self.newest - started > timedelta(minutes=10)]
         self.findings += [(at, ABSENT, "sent, and never settled (1)") for at in lost]
-        hidden = [at for at in ledger.hidden if not any(at in span for span in self.pruned)] + ledger.larger
-        self.findings += (
-            [(min(hidden), ABSENT, "not shown, though all is claimed")] if hidden and not any(scope) else []
-        )
+        spans = sorted([(-1, 0), *self.pruned])
+        hidden = [at for at in ledger.hidden if at >= spans[bisect(spans, (at + 1,)) - 1][1]] + ledger.larger
+        if hidden and not any(scope.values()):
+            self.findings.append((min(hidden), ABSENT, "not shown, though all is claimed"))
         on_the_wire, pruned = len(self.open) - len(lost), len(ledger.hidden) + len(ledger.larger) - len(hidden)
         self.remarks += [f"{on_the_wire} attempts were on the wire at the end."] * (on_the_wire > 0)
         self.remarks += [f"{self.alone} retries were approved by their plan's maker: four eyes off."] * (self.alone > 0)
         self.remarks += [f"{pruned} entries were pruned: their hashes stay, their bytes are gone."] * (pruned > 0)
-        words = {WRONG: "tampered", ABSENT: "tampered" if is_whole else "incomplete"}
-        return [f"{words[is_absence]}: index {at}: {text}" for at, is_absence, text in sorted(self.findings)]
+        self.remarks += ["A single record: what it refers to was not asked for."] * is_single
+        words = {WRONG: "tampered", ABSENT: "tampered" if is_whole else "" if is_single else "incomplete"}
+        return [f"{words[kind]}: index {at}: {text}" for at, kind, text in sorted(self.findings) if words[kind]]
 
 
 if __name__ == "__main__":

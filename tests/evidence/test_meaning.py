@@ -306,6 +306,15 @@ def test_a_receipt_is_counted_only_where_the_part_was_asked_for_by_its_run(tmp_p
     assert checked(loop(), tmp_path, hidden=("execution",), audit_id="gordackaudit-1").exit_code == 0
 
 
+def test_a_single_record_is_not_asked_for_what_it_refers_to_but_may_not_contradict_itself(tmp_path: Path) -> None:
+    others = tuple(name for name in loop() if name not in {"key", "execution"})
+    report = checked(loop(), tmp_path, hidden=others, session_id="some")
+    assert (report.exit_code, report.findings) == (0, [])
+    assert any("single record" in line for line in report.remarks)
+    forged = instead(execution=changed(execution(), executed_by="nobody"))
+    assert checked(forged, tmp_path, hidden=others, session_id="some").exit_code == 1
+
+
 def test_what_was_sent_a_moment_ago_is_only_mentioned(tmp_path: Path) -> None:
     report = checked(after("receipt", fresh=sending(delivery=2, at=70)), tmp_path)
     assert (report.exit_code, report.findings) == (0, [])
@@ -347,7 +356,7 @@ def test_where_four_eyes_are_off_the_makers_own_approval_is_only_mentioned(tmp_p
 
 
 def test_pruned_entries_are_said_to_be_pruned(tmp_path: Path) -> None:
-    entries = [*many(9), row(MetadataKind.LEDGER_PRUNED, "gordprune-1", {"spans": [{"first": 1, "last": 2}]})]
+    entries = [*many(9), row(MetadataKind.LEDGER_PRUNED, "gordprune-1", {"spans": [[1, 3]]})]
     # A pruned entry is a node line of its own.
     parts = build(entries, shown=[0, *range(3, 10)], cuts=[2, 3])
     report = verify(parts.pack(tmp_path / "bundle.zip"), keys=[KEY.vkey])

@@ -128,6 +128,16 @@ def lock_rows(*tables: str) -> str:
     return f"FOR UPDATE OF {', '.join(tables)} SKIP LOCKED" if on_postgresql() else ""
 
 
+def take_turns(model: type[Model]) -> None:
+    """Wait until no other transaction that took its turn with the table is left. Readers and other writers go on.
+
+    SQLite's writer is alone as it is. A lock on the table itself would keep autovacuum out.
+    """
+    if on_postgresql():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [model._meta.db_table])
+
+
 @contextmanager
 def streaming_cursor() -> Iterator[CursorWrapper]:
     """A cursor that fetches in chunks: server-side on PostgreSQL, where it needs a transaction."""

@@ -8,9 +8,9 @@ not continue what is written there, and is not signed.
 import base64
 from datetime import timedelta
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
-from rollback_audit.engine import checkpoint_file, clock, ledger_keys, sequencer, tree
+from rollback_audit.engine import bulk, checkpoint_file, clock, ledger_keys, sequencer, tree
 from rollback_audit.errors import StateForbids, UnknownRecord
 from rollback_audit.evidence import merkle, notes
 from rollback_audit.evidence.notes import Checkpoint, NotANote
@@ -38,7 +38,8 @@ def record(row: LedgerCheckpoint) -> CheckpointRecord:
 def sign_if_due() -> LedgerCheckpoint | None:
     """Sign what is new since the newest checkpoint, unless that is less than a second old."""
     newest = latest()
-    if newest is not None and clock.now() - newest.signed_at < LEAST_APART:
+    # Most of the time there is nothing to sign, and nobody has to wait for that.
+    if newest and (clock.now() - newest.signed_at < LEAST_APART or newest.tree_size == tree.size()):
         return None
     return sign()
 
@@ -49,29 +50,25 @@ def sign() -> LedgerCheckpoint | None:
     Raises StateForbids: ledger_key_missing, ledger_key_unknown (another key signs this ledger), ledger_rolled_back
     (what was signed is ahead of it), ledger_inconsistent (it does not continue what was signed).
     """
-    newest, size = latest(), tree.size()
-    since = newest.tree_size if newest else 0
-    if size == since:
-        return None
-    keys = ledger_keys.signers(since=since, size=size)
-    if not keys:
-        return None
-    checkpoint = Checkpoint(keys[0].name, size, tree.root(size))
-    kept = checkpoint_file.newest()
-    for note in (newest.note if newest else None, kept):
-        if note is not None:
-            _prove_continues(note, checkpoint)
-    signed = notes.sign(checkpoint, keys)
-    if signed != kept:
-        checkpoint_file.append(signed)
-    try:
-        with transaction.atomic():
-            return LedgerCheckpoint.objects.create(
-                tree_size=size, root_hash=checkpoint.root, note=signed, signed_at=clock.now()
-            )
-    except IntegrityError:
-        # Another worker signed the same tree at the same moment.
-        return None
+    with transaction.atomic():
+        # One after the other: a slower signer would take what a faster one has signed meanwhile for a newer database.
+        bulk.take_turns(LedgerCheckpoint)
+        newest, size = latest(), tree.size()
+        since = newest.tree_size if newest else 0
+        keys = ledger_keys.signers(since=since, size=size) if size != since else []
+        if not keys:
+            return None
+        checkpoint = Checkpoint(keys[0].name, size, tree.root(size))
+        kept = checkpoint_file.newest()
+        for note in (newest.note if newest else None, kept):
+            if note is not None:
+                _prove_continues(note, checkpoint)
+        signed = notes.sign(checkpoint, keys)
+        if signed != kept:
+            checkpoint_file.append(signed)
+        return LedgerCheckpoint.objects.create(
+            tree_size=size, root_hash=checkpoint.root, note=signed, signed_at=clock.now()
+        )
 
 
 def sign_everything() -> LedgerCheckpoint:

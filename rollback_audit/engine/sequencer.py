@@ -16,7 +16,7 @@ from rollback_audit.engine import bulk, tree
 from rollback_audit.evidence.merkle import leaf_hash
 from rollback_audit.models import EvidenceEntry, LedgerLeaf
 
-BATCH = 2048
+BATCH = 8192
 _COUNTED = 100_000
 # A whole look costs an index scan. Nothing should ever be found by it.
 _LOOK_EVERYWHERE_SECONDS = 900.0
@@ -55,7 +55,7 @@ class Sequencer:
         """Whether the places were still free."""
         leaves = [(entry_pk, leaf_hash(body)) for entry_pk, body in fresh]
         with transaction.atomic():
-            _wait_for_others()
+            bulk.take_turns(LedgerLeaf)
             if tree.size() != known:
                 return False
             tree.append(known, leaves)
@@ -109,13 +109,6 @@ def count_unsequenced() -> int:
     with connection.cursor() as cursor:
         cursor.execute(sql, [_COUNTED])
         return int(cursor.fetchone()[0])
-
-
-def _wait_for_others() -> None:
-    """One sequencer at a time. SQLite's writer is alone as it is; a lock on the table would keep autovacuum out."""
-    if bulk.on_postgresql():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [LedgerLeaf._meta.db_table])
 
 
 def _transactions() -> tuple[int, int]:

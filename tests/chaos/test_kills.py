@@ -4,9 +4,7 @@ The receiver keeps its own record. Each run's seed is printed; CHAOS_SEED repeat
 """
 
 import json
-import os
 import random
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -64,13 +62,6 @@ class Witness:
     def arrived(self) -> int:
         with self.lock:
             return sum(self.counts.values())
-
-
-@pytest.fixture
-def chance() -> random.Random:
-    seed = int(os.environ.get("CHAOS_SEED") or secrets.randbits(32))
-    print(f"CHAOS_SEED={seed}")
-    return random.Random(seed)
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ class Worker:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env=os.environ | _environment() | {_MARK: self._mark},
+            env=environment() | {_MARK: self._mark},
             start_new_session=True,
         )
 
@@ -69,6 +69,18 @@ class Worker:
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
         return len(pids)
+
+
+def environment() -> dict[str, str]:
+    """What a process needs to work on the tests' database, beside their connectors, ledger key and checkpoints."""
+    return os.environ | {
+        "CAVRA_HOME": str(HOME),
+        "CAVRA_DATABASE_URL": _url(),
+        "CAVRA_CONNECTOR_CONFIG": str(settings.CAVRA_CONNECTOR_CONFIG),
+        "CAVRA_LEDGER_KEY_FILE": str(settings.CAVRA_LEDGER_KEY_FILE),
+        "CAVRA_CHECKPOINT_FILE": str(settings.CAVRA_CHECKPOINT_FILE),
+        "DJANGO_SETTINGS_MODULE": "cavra_site.settings",
+    }
 
 
 @contextmanager
@@ -115,11 +127,3 @@ def _url() -> str:
     if connection.vendor == "sqlite":
         return f"sqlite:///{database['NAME']}"
     return "postgresql://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format_map(database)
-
-
-def _environment() -> dict[str, str]:
-    return {
-        "CAVRA_HOME": str(HOME),
-        "CAVRA_DATABASE_URL": _url(),
-        "CAVRA_CONNECTOR_CONFIG": str(settings.CAVRA_CONNECTOR_CONFIG),
-    }

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC
-from typing import Any, ClassVar
+from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -90,7 +90,10 @@ class HoldForm(ReasonForm):
     subject_id = Typed(
         label=_("Id"), required=False, max_length=64, help_text=_("Of the audit, delivery or schedule; empty for all.")
     )
-    field_order: ClassVar = ["scope", "subject_id", "reason"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.order_fields(["scope", "subject_id", "reason"])
 
 
 class DeliverForm(forms.Form):

@@ -36,7 +36,7 @@ from rollback_audit.models import (
     WorkerRun,
     WorkerSchedule,
 )
-from rollback_audit.states import MetadataKind
+from rollback_audit.states import KEPT_FOR_EVER, MetadataKind
 
 # Kinds that history shows only when asked for by name: no CAVRA record has them.
 LEDGER_ONLY = [
@@ -50,6 +50,7 @@ LEDGER_ONLY = [
         MetadataKind.RUN_CHANGED,
         MetadataKind.CONNECTOR_CHANGED,
         MetadataKind.CONNECTOR_TESTED,
+        *sorted(KEPT_FOR_EVER),
     )
 ]
 

@@ -1,5 +1,6 @@
 """The verifier as an auditor runs it: alone, offline, on whatever file it is given."""
 
+import ast
 import base64
 import io
 import json
@@ -54,6 +55,10 @@ def test_it_can_be_read_in_one_sitting_and_needs_nothing_but_cryptography() -> N
     assert len(text.splitlines()) <= 350
     imported = re.findall(r"^ *(?:import|from) (\w+)", text, re.MULTILINE)
     assert {*imported} <= {*sys.stdlib_module_names, "cryptography"}
+
+
+def test_it_is_written_for_python_3_9() -> None:
+    ast.parse(VERIFIER.read_text(encoding="utf-8"), feature_version=(3, 9))
 
 
 HOOKED = """

@@ -51,14 +51,13 @@ class Sequencer:
         self._raise_floor(fresh[-1][0] if is_full else newest)
         return is_full
 
-    def _place(self, known: int, fresh: list[tuple[int, bytes]]) -> bool:
+    def _place(self, known: int, fresh: list[tree.Leaf]) -> bool:
         """Whether the places were still free."""
-        leaves = [(entry_pk, leaf_hash(body)) for entry_pk, body in fresh]
         with transaction.atomic():
             bulk.take_turns(LedgerLeaf)
             if tree.size() != known:
                 return False
-            tree.append(known, leaves)
+            tree.append(known, fresh)
         return True
 
     def _raise_floor(self, bound: int) -> None:
@@ -84,8 +83,8 @@ def sequence_all() -> None:
         pass
 
 
-def unsequenced(*, above: int = 0, most: int) -> list[tuple[int, bytes]]:
-    """Entries without a place (primary key, exact bytes), oldest id first."""
+def unsequenced(*, above: int = 0, most: int) -> list[tree.Leaf]:
+    """The leaves of entries without a place, oldest id first."""
     sql = f"""
         SELECT e.id, e.body FROM "{EvidenceEntry._meta.db_table}" e
         WHERE e.id > %s AND NOT EXISTS (
@@ -95,7 +94,7 @@ def unsequenced(*, above: int = 0, most: int) -> list[tuple[int, bytes]]:
     """  # noqa: S608 - table names
     with connection.cursor() as cursor:
         cursor.execute(sql, [above, most])
-        return [(entry_pk, body.encode()) for entry_pk, body in cursor.fetchall()]
+        return [(entry_pk, leaf_hash(body.encode())) for entry_pk, body in cursor]
 
 
 def count_unsequenced() -> int:

@@ -106,8 +106,11 @@ def _draining(name: str, scale: Scale) -> Pair:
         with _worker(environment) as process:
             pairs = []
             for _ in range(scale.pairs):
+                # Neither side pays for what the ledger's sealer still has to do.
+                _work(environment, "sealed")
                 ours = _work(environment, "drain", scale.retries)
                 ours["mebibytes"] = _largest_descendant_mebibytes(process.pid)
+                _work(environment, "sealed")
                 pairs.append((ours, _work(environment, "bare-post", scale.retries, port)))
     return Pair.of(name, pairs)
 

@@ -20,8 +20,8 @@ from django.contrib.auth.models import Group  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import connection, transaction  # noqa: E402
 
-from rollback_audit.engine import approvals, connectors, plans, receipts, roles, worker  # noqa: E402
-from rollback_audit.engine.actors import Actor, actor_for  # noqa: E402
+from rollback_audit.engine import approvals, connectors, plans, proofs, receipts, roles, worker  # noqa: E402
+from rollback_audit.engine.actors import SYSTEM, Actor, actor_for  # noqa: E402
 from rollback_audit.engine.drain import IN_FLIGHT  # noqa: E402
 from rollback_audit.models import Connector, Delivery, DeliveryAttempt, RetryDecision, RetryPlan, WorkerRun  # noqa: E402
 from rollback_audit.states import Action, DeliveryState, Outcome, ReasonCode, Role  # noqa: E402
@@ -118,6 +118,17 @@ def live_drain(count: int) -> Figures:
             raise RuntimeError("not everything was delivered")
         delivered += run.delivered_count
     return {"seconds": seconds, "rows": delivered}
+
+
+def sealed() -> Figures:
+    """Wait until every entry has its place and is signed: what the workers still had to do for the ledger."""
+
+    def wait() -> None:
+        while proofs.status(actor=SYSTEM).unsequenced_count or proofs.status(actor=SYSTEM).unsigned_count:
+            time.sleep(0.05)
+
+    seconds, _ = _timed(wait)
+    return {"seconds": seconds}
 
 
 def crowd(each: int, dead: int) -> Figures:
@@ -218,6 +229,7 @@ _VERBS: dict[str, Callable[..., Figures]] = {
     "bare-plan": bare_plan,
     "approve": approve,
     "drain": live_drain,
+    "sealed": sealed,
     "bare-post": bare_post,
     "crowd": crowd,
 }

@@ -10,11 +10,17 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from rollback_audit.models import Connector, Delivery, DeliveryAttempt, WorkerResult, WorkerRun
 from rollback_audit.states import DeliveryState, FailureKind, MetadataKind, RunState
+from tests.chaos.evidence import (
+    assert_a_bundle_of_everything_verifies,
+    assert_the_ledger_is_whole,
+    tell_first_attempts,
+)
 from tests.chaos.workers import Worker, announcements
 from tests.engine.conftest import People
 from tests.engine.loop import Loop, entries, failed_rows
@@ -23,8 +29,6 @@ from tests.waiting import within
 
 pytestmark = [pytest.mark.chaos, pytest.mark.django_db(transaction=True), pytest.mark.timeout(420)]
 
-DELIVERIES = 2_000
-KILLS = 10
 # Short deadlines make short leases, so that a lost worker is noticed soon.
 TIMEOUT_SECONDS = 2.0
 LATENCY_SECONDS = 0.5
@@ -82,6 +86,11 @@ def witness(receiver: RecordingReceiver) -> Iterator[Witness]:
         yield witness
 
 
+def failed(count: int, webhook: Connector) -> None:
+    """Deliveries whose first attempt has failed, and is in the ledger."""
+    tell_first_attempts(failed_rows(count, webhook))
+
+
 def start(loop: Loop) -> str | None:
     """Plan, approve and queue everything that is not delivered; None where there is nothing left."""
     plan = loop.plan()
@@ -136,7 +145,7 @@ def assert_every_attempt_is_accounted_for() -> None:
     assert not attempts.filter(state="sending").exists()
     retries = attempts.filter(number__gt=1)
     assert not retries.filter(approval=None).exists()
-    assert entries(MetadataKind.ATTEMPT_SENDING) == entries(MetadataKind.CONNECTOR_DELIVERY) == retries.count()
+    assert entries(MetadataKind.ATTEMPT_SENDING) == entries(MetadataKind.CONNECTOR_DELIVERY) == attempts.count()
     assert entries(MetadataKind.EXECUTION_RECORD) == WorkerResult.objects.filter(run__dry_run=False).count()
     by_delivery: dict[int, list[int]] = {}
     for delivery_pk, number in attempts.order_by("number").values_list("delivery_id", "number"):
@@ -145,30 +154,37 @@ def assert_every_attempt_is_accounted_for() -> None:
         assert by_delivery[row.pk] == list(range(1, row.attempt_count + 1))
 
 
-def test_a_worker_killed_ten_times_loses_nothing_and_repeats_nothing_in_silence(
-    loop: Loop, webhook: Connector, witness: Witness, chance: random.Random
+def assert_the_evidence_proves_itself(folder: Path) -> None:
+    assert_the_ledger_is_whole()
+    print(assert_a_bundle_of_everything_verifies(folder))
+
+
+@pytest.mark.parametrize(("count", "kills"), [(2_000, 10), (10_000, 4)])
+def test_a_worker_killed_again_and_again_loses_nothing_and_repeats_nothing_in_silence(
+    *, count: int, kills: int, loop: Loop, webhook: Connector, witness: Witness, chance: random.Random, tmp_path: Path
 ) -> None:
-    failed_rows(DELIVERIES, webhook)
-    kills = 0
+    failed(count, webhook)
+    killed = 0
     while (run_id := start(loop)) is not None:
-        while kills < KILLS and not finished(run_id):
-            kills += kill_at_some_moment(run_id, witness, chance)
+        while killed < kills and not finished(run_id):
+            killed += kill_at_some_moment(run_id, witness, chance)
         with Worker():
             assert within(RUN_SECONDS, partial(finished, run_id))
     lost = DeliveryAttempt.objects.filter(failure_kind=FailureKind.WORKER_LOST).count()
-    repeats = sum(count - 1 for count in witness.counts.values())
-    print(f"{kills} kills, {WorkerRun.objects.count()} runs, {lost} attempts lost, {repeats} repeats, all announced")
-    assert kills == KILLS
+    repeats = sum(arrived - 1 for arrived in witness.counts.values())
+    print(f"{killed} kills, {WorkerRun.objects.count()} runs, {lost} attempts lost, {repeats} repeats, all announced")
+    assert killed == kills
     assert lost
     assert_nothing_was_lost(witness)
     assert_every_run_adds_up()
     assert_every_attempt_is_accounted_for()
+    assert_the_evidence_proves_itself(tmp_path)
 
 
 def test_a_worker_that_froze_beyond_its_leases_changes_nothing_when_it_wakes(
-    loop: Loop, webhook: Connector, witness: Witness, chance: random.Random
+    loop: Loop, webhook: Connector, witness: Witness, chance: random.Random, tmp_path: Path
 ) -> None:
-    failed_rows(1_000, webhook)
+    failed(1_000, webhook)
     run_id = start(loop)
     assert run_id is not None
     with Worker() as frozen:
@@ -188,3 +204,4 @@ def test_a_worker_that_froze_beyond_its_leases_changes_nothing_when_it_wakes(
     assert_nothing_was_lost(witness)
     assert_every_run_adds_up()
     assert_every_attempt_is_accounted_for()
+    assert_the_evidence_proves_itself(tmp_path)

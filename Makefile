@@ -4,7 +4,7 @@
 #   make test    every test this machine can run; says which it could not, and why
 #   make lint    what CI asks of the code beside the tests
 #   make chaos   kills and freezes workers in the middle of runs, on SQLite and PostgreSQL; minutes
-#   make bench   measures, and writes the tables of docs/benchmarks.md; about 15 minutes
+#   make bench   measures, and writes the tables of docs/benchmarks.md; about 20 minutes
 
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)

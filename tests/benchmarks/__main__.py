@@ -39,11 +39,14 @@ class Scale:
     failed: int
     retries: int
     each: int
+    lines: int
+    entries: int
     pairs: int
 
 
-FULL = Scale(deliveries=1_000_000, failed=100_000, retries=20_000, each=190, pairs=5)
-SMALL = Scale(deliveries=20_000, failed=2_000, retries=1_000, each=10, pairs=3)
+FULL = Scale(deliveries=1_000_000, failed=100_000, retries=20_000, each=190, lines=2_000, entries=1_000_000, pairs=5)
+SMALL = Scale(deliveries=20_000, failed=2_000, retries=1_000, each=10, lines=200, entries=10_000, pairs=3)
+_WRITERS = 8
 _HEALTHY = 50
 # Enough to keep a dead receiver's share of the wire taken from the first healthy answer to the last.
 _DEAD = 100
@@ -76,15 +79,29 @@ class Pair:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What a ledger's proof costs. Seconds; of the verifier also its peak memory."""
+
+    name: str
+    exported: float
+    verified: float
+    proven: float
+    mebibytes: float
+
+
 def main(words: list[str]) -> None:
     scale = SMALL if "--small" in words else FULL
     names = [word for word in words if not word.startswith("-")] or ["sqlite", "postgresql"]
-    plans, drains, crowds = [], [], []
+    plans, drains, crowds, writers, ledgers = [], [], [], [], []
     for name in names:
         plans.append(_planning(name, scale))
         drains.append(_draining(name, scale))
         crowds.append(_crowding(name, scale))
-    text = _report(scale, plans, drains, crowds)
+        if name == "postgresql":
+            writers.append(_writing(name, scale))
+        ledgers.append(_proving(name, scale))
+    text = _report(scale, plans, drains, crowds) + _report_ledger(scale, writers, ledgers)
     sys.stdout.write(text)
     if scale is FULL and len(names) > 1:
         before, _, rest = DOCUMENT.read_text().partition(_BEGIN)
@@ -128,6 +145,32 @@ def _crowding(name: str, scale: Scale) -> Pair:
                     for _ in range(scale.pairs)
                 ]
     return Pair.of(name, pairs)
+
+
+def _writing(name: str, scale: Scale) -> Pair:
+    with _home(name, ports={"webhook": 9}) as environment:
+        _work(environment, "prepare", 0, 0)
+        with _worker(environment):
+            pairs = [
+                (_work(environment, "write", _WRITERS, scale.lines), _work(environment, "write", 1, scale.lines))
+                for _ in range(scale.pairs)
+            ]
+    return Pair.of(name, pairs)
+
+
+def _proving(name: str, scale: Scale) -> Ledger:
+    with _home(name, ports={"webhook": 9}) as environment:
+        _work(environment, "prepare", 0, 0)
+        _work(environment, "fill", scale.entries)
+        exported = _work(environment, "export")
+        verified = [_work(environment, "verify") for _ in range(scale.pairs)]
+        return Ledger(
+            name=name,
+            exported=exported["seconds"],
+            verified=statistics.median(figures["seconds"] for figures in verified),
+            proven=_work(environment, "prove")["seconds"],
+            mebibytes=max(figures["mebibytes"] for figures in verified),
+        )
 
 
 @contextmanager
@@ -254,6 +297,30 @@ def _report(scale: Scale, plans: list[Pair], drains: list[Pair], crowds: list[Pa
         "|---|---|---|---|",
     ]
     lines += [f"| {row.name} | {row.ours:.2f} s | {row.least:.2f} s | {row.ratio:.2f} |" for row in crowds]
+    return "\n".join(lines) + "\n"
+
+
+def _report_ledger(scale: Scale, writers: list[Pair], ledgers: list[Ledger]) -> str:
+    lines = [
+        "",
+        f"**E5** {scale.lines:,} ledger lines, each in a transaction of 5 ms, while a worker seals the ledger",
+        "",
+        f"| database | {_WRITERS} writers | one writer | times its rate (goal ≥ 4) |",
+        "|---|---|---|---|",
+    ]
+    lines += [f"| {row.name} | {row.ours:.2f} s | {row.least:.2f} s | {1 / row.ratio:.1f} |" for row in writers]
+    lines += [
+        "",
+        f"**E8** A ledger of {scale.entries:,} entries: the bundle of everything, and the proof of one entry",
+        "",
+        "| database | bundle made | verified (goal ≤ 120 s) | peak memory (goal ≤ 300 MiB) | a proof (goal ≤ 50 ms) |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row.name} | {row.exported:.2f} s | {row.verified:.2f} s | {row.mebibytes:.0f} MiB "
+        f"| {row.proven * 1000:.1f} ms |"
+        for row in ledgers
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -25,7 +25,7 @@ from rollback_audit.engine.actors import SYSTEM, Actor, actor_for  # noqa: E402
 from rollback_audit.engine.drain import IN_FLIGHT  # noqa: E402
 from rollback_audit.models import Connector, Delivery, DeliveryAttempt, RetryDecision, RetryPlan, WorkerRun  # noqa: E402
 from rollback_audit.states import Action, DeliveryState, Outcome, ReasonCode, Role  # noqa: E402
-from tests.benchmarks import seed  # noqa: E402
+from tests.benchmarks import ledgers, seed  # noqa: E402
 
 _BODY = b"x" * 460
 _RUN_LIMIT = 10_000
@@ -232,6 +232,11 @@ _VERBS: dict[str, Callable[..., Figures]] = {
     "sealed": sealed,
     "bare-post": bare_post,
     "crowd": crowd,
+    "write": ledgers.write,
+    "fill": ledgers.fill,
+    "export": ledgers.export,
+    "verify": ledgers.verify,
+    "prove": ledgers.prove,
 }
 
 if __name__ == "__main__":

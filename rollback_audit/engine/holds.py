@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from rollback_audit.engine import bulk, clock, ledger
 from rollback_audit.engine.actors import Actor
@@ -123,13 +123,8 @@ def mentions(schedule_ids: Iterable[str]) -> list[str]:
 
 
 def wait_for_pruning() -> None:
-    """Let no batch be pruned beside this transaction, so that a hold counts from the moment it is placed.
-
-    SQLite's writer is alone as it is.
-    """
-    if bulk.on_postgresql():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [LegalHold._meta.db_table])
+    """Let no batch be pruned beside this transaction, so that a hold counts from the moment it is placed."""
+    bulk.take_turns(LegalHold)
 
 
 def _check_subject(scope: HoldScope, subject_id: str) -> None:

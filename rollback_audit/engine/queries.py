@@ -24,6 +24,7 @@ from rollback_audit.models import (
     LedgerCheckpoint,
     LegalHold,
     NotificationPlan,
+    PrunedEntry,
     Recovery,
     RecoveryClosure,
     RecoveryEscalation,
@@ -201,6 +202,11 @@ def history() -> QuerySet[EvidenceEntry]:
 def records_only(entries: QuerySet[EvidenceEntry]) -> QuerySet[EvidenceEntry]:
     """Without the lines that only the ledger knows."""
     return entries.exclude(metadata_kind__in=LEDGER_ONLY)
+
+
+def pruned_entries() -> QuerySet[PrunedEntry]:
+    """The ids of lines that are gone, with their places."""
+    return PrunedEntry.objects.order_by("-index")
 
 
 def checkpoints() -> QuerySet[LedgerCheckpoint]:

@@ -154,6 +154,15 @@ def test_a_checkpoint_can_be_read_as_it_was_signed(auditor: Client, lines: list[
     assert auditor.get(f"/console/checkpoints/{'9' * 40}/").status_code == 404
 
 
+def test_a_checkpoint_is_found_by_its_size_and_by_its_root(auditor: Client, lines: list[str]) -> None:
+    signed = checkpoints.record(checkpoints.sign_everything())
+    for wanted in (str(signed.tree_size), signed.root_hash):
+        answer = auditor.get(reverse("console:find"), {"id": wanted})
+        assert answer["Location"] == reverse("console:checkpoint", args=[signed.tree_size])
+    for wanted in ("4711", "9" * 18, "9" * 19, "٣", "AAAA", "A" * 43 + "="):
+        assert auditor.get(reverse("console:find"), {"id": wanted})["Location"] == reverse("console:overview")
+
+
 def test_checkpoints_are_paged_by_size(auditor: Client) -> None:
     LedgerCheckpoint.objects.bulk_create(
         LedgerCheckpoint(tree_size=size, root_hash=bytes(32), note="", signed_at=clock.now()) for size in range(1, 121)

@@ -12,7 +12,7 @@ from rollback_audit.engine import checkpoints, deliveries, plans, retention, sig
 from rollback_audit.engine.actors import actor_named
 from rollback_audit.engine.packages import AuditFilters
 from rollback_audit.engine.worker import RunRequest
-from rollback_audit.models import LegalHold
+from rollback_audit.models import LegalHold, PrunedEntry
 from rollback_audit.planning.facts import RetryPolicy
 from rollback_audit.states import HoldScope, Role
 from tests import factories
@@ -37,6 +37,9 @@ def test_a_hold_is_placed_and_released_with_reasons(signed_in: SignedIn) -> None
     hold = LegalHold.objects.get()
     assert (hold.scope, hold.subject_id, hold.placed_by) == (HoldScope.AUDIT, evidence.audit_id, "olga")
     assert reverse("console:hold", args=[hold.hold_id]) in client.get(LIST).content.decode()
+    for wanted in (hold.hold_id, hold.hold_id.rpartition("-")[2]):
+        answer = client.get(reverse("console:find"), {"id": wanted})
+        assert answer["Location"] == reverse("console:hold", args=[hold.hold_id])
     release = reverse("console:release-hold", args=[hold.hold_id])
     assert "reason" in client.post(release, {}, follow=True).content.decode()
     released = client.post(release, {"reason": "The case is closed."}, follow=True).content.decode()
@@ -117,3 +120,7 @@ def test_pages_say_what_was_pruned_instead_of_failing(
         answer = client.get(address)
         assert (answer.status_code, words in answer.content.decode()) == (200, True), address
     assert client.get(reverse("admin:rollback_audit_evidenceentry_record", args=["gordledger-0"])).status_code == 404
+    gone = PrunedEntry.objects.filter(entry_id__startswith="gordledger-").values_list("entry_id", flat=True)[:1].get()
+    for wanted in (gone, gone.removeprefix("gordledger-")):
+        answer = client.get(reverse("console:find"), {"id": wanted})
+        assert answer["Location"] == reverse("admin:rollback_audit_evidenceentry_record", args=[gone])

@@ -1,4 +1,7 @@
-"""Any id, pasted: the page of the record it belongs to."""
+"""Any id, pasted: the page of the record it belongs to. A checkpoint's are its size and its root."""
+
+import base64
+import re
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponseBase
@@ -25,7 +28,9 @@ _PAGES = (
     (queries.connectors, "name", "", "console:connector"),
     (queries.legal_holds, "hold_id", "gordhold-", "console:hold"),
     (queries.history, "entry_id", "gordledger-", "admin:rollback_audit_evidenceentry_record"),
+    (queries.pruned_entries, "entry_id", "gordledger-", "admin:rollback_audit_evidenceentry_record"),
 )
+_SIZE = re.compile(r"[0-9]{1,18}")
 
 
 @require_safe
@@ -37,5 +42,21 @@ def find(request: HttpRequest, actor: Actor) -> HttpResponseBase:
         found = rows().filter(**{f"{column}__in": spellings}).values_list(column, flat=True).first() if wanted else None
         if found:
             return SeeOther(reverse(name, args=[found]))
+    size = _checkpoint(wanted)
+    if size is not None:
+        return SeeOther(reverse("console:checkpoint", args=[size]))
     messages.error(request, "No record has that id. Paste it whole, as lists and answers show it.")
     return SeeOther(reverse("console:overview"))
+
+
+def _checkpoint(wanted: str) -> int | None:
+    """The size of the checkpoint that has this size or, in base64, this root."""
+    if _SIZE.fullmatch(wanted):
+        found = queries.checkpoints().filter(tree_size=int(wanted))
+    else:
+        try:
+            root = base64.b64decode(wanted, validate=True)
+        except ValueError:
+            return None
+        found = queries.checkpoints().filter(root_hash=root)
+    return found.values_list("tree_size", flat=True).first()

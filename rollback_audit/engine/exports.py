@@ -91,11 +91,11 @@ def _held_sizes(held: Iterable[str], *, head: LedgerCheckpoint, origin: str) -> 
         try:
             checkpoint = notes.read(text).checkpoint
         except NotANote:
-            raise InvalidInput({"held": ["This is not a checkpoint."]}) from None
+            raise InvalidInput({"checkpoints": ["This is not a checkpoint."]}) from None
         if checkpoint.origin != origin:
-            raise InvalidInput({"held": ["This checkpoint is of another ledger."]})
+            raise InvalidInput({"checkpoints": ["This checkpoint is of another ledger."]})
         if checkpoint.size > head.tree_size:
             detail = "This checkpoint is newer than this ledger: it has been put back to an older copy."
-            raise InvalidInput({"held": [detail]})
+            raise InvalidInput({"checkpoints": [detail]})
         sizes.add(checkpoint.size)
     return sizes - {0}

@@ -8,6 +8,7 @@ import binascii
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 from typing import NamedTuple, Self
 
 from cryptography.exceptions import InvalidSignature
@@ -138,9 +139,9 @@ def file_text(notes: Iterable[str]) -> str:
 
 
 def split(text: str) -> Iterator[str]:
-    """The notes of a file, as they were signed."""
-    parts = text.split("\n\n")
-    for body, signatures in zip(parts[::2], parts[1::2], strict=False):
+    """The notes of a file, or a note alone, as they were signed. What is no note is for `read` to refuse."""
+    parts = text.strip("\n").split("\n\n") if text.strip("\n") else []
+    for body, signatures in zip_longest(parts[::2], parts[1::2], fillvalue=""):
         yield f"{body}\n\n{signatures}\n"
 
 

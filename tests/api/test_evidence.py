@@ -9,18 +9,21 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import urlencode
 
 import pytest
 from django.conf import LazySettings
 from django.http import StreamingHttpResponse
 from rest_framework.test import APIClient
 
-from rollback_audit.engine import checkpoints, clock, ledger_keys, sequencer
+from rollback_audit.engine import checkpoints, clock, ledger_keys, retention, sequencer
 from rollback_audit.evidence import merkle, notes
 from rollback_audit.models import EvidenceEntry, LedgerCheckpoint
+from rollback_audit.states import Role
 from tests import factories
 from tests.api.doors import B, E, World
 from tests.api.test_pages import write_lines
+from tests.engine.conftest import People
 
 pytestmark = pytest.mark.django_db
 
@@ -87,6 +90,25 @@ def test_a_line_is_proven_against_the_newest_checkpoint(owner: APIClient, world:
         proof=[base64.b64decode(found) for found in proof["audit_path"]],
         expected_root=base64.b64decode(proof["checkpoint"]["root_hash"]),
     )
+
+
+def test_a_pruned_line_is_found_by_its_id_and_proven(
+    owner: APIClient, world: World, later: Callable[[timedelta], None], people: People, tmp_path: Path
+) -> None:
+    write_lines(1)
+    line = EvidenceEntry.objects.latest("pk").entry_id
+    checkpoints.sign_everything()
+    before = owner.get(f"{E}/entries/{line}/proof").json()
+    later(timedelta(days=60))
+    owner.post(f"{E}/holds/{world.hold_id}/release", {"reason": "Over."})
+    retention.prune(actor=people("olga", Role.PLATFORM_OWNER), older_than_days=30, reason="Over.", dry_run=False)
+    assert not EvidenceEntry.objects.filter(entry_id=line).exists()
+    after = owner.get(f"{E}/entries/{line}/proof").json()
+    assert after.pop("pruned_at")
+    before.pop("pruned_at")
+    assert after == before
+    _, bundle = downloaded(owner, f"?session_id={line}")
+    assert verified(tmp_path, bundle).returncode == 0
 
 
 def test_growth_is_proven_between_two_sizes(owner: APIClient, world: World) -> None:
@@ -156,6 +178,66 @@ def test_a_bundle_may_begin_at_a_moment(
     assert verified(tmp_path, bundle).returncode == 0
 
 
+def kept(*, sizes: int) -> list[str]:
+    """The notes that somebody kept of a ledger that grew on."""
+    found = []
+    for _ in range(sizes):
+        write_lines(1)
+        found.append(checkpoints.sign_everything().note)
+    return found
+
+
+@pytest.mark.parametrize("sizes", [1, 10])
+@pytest.mark.parametrize("scope", [{}, {"session_id": "{session_id}"}])
+def test_a_bundle_can_be_compared_with_checkpoints_that_somebody_kept(
+    owner: APIClient, world: World, tmp_path: Path, sizes: int, scope: dict[str, str]
+) -> None:
+    text = notes.file_text(kept(sizes=sizes))
+    # The bundle itself has the newest ten.
+    kept(sizes=11)
+    named = {name: value.format(session_id=world.session_id) for name, value in scope.items()}
+    _, bundle = downloaded(owner, f"?{urlencode({'checkpoints': text, **named})}")
+    (tmp_path / "kept.txt").write_text(text)
+    said = verified(tmp_path, bundle, "--checkpoints", "kept.txt")
+    assert said.returncode == 0, said.stdout
+    assert f"{sizes} given ones" in said.stdout
+
+
+def another_ledger() -> str:
+    key = notes.SigningKey.draw("another-ledger")
+    return notes.sign(notes.Checkpoint(key.name, 1, bytes(32)), [key])
+
+
+def newer_than_this() -> str:
+    key = notes.SigningKey.draw(ledger_keys.announced()[0].key.name)
+    return notes.sign(notes.Checkpoint(key.name, 999_999, bytes(32)), [key])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: "",
+        lambda: "\n\n",
+        lambda: "hello",
+        lambda: "hello\n\nhello",
+        lambda: "\0",
+        lambda: "\ud800".encode("utf-8", "surrogatepass").decode("latin-1"),
+        lambda: notes.file_text([*kept(sizes=1), "hello"]),
+        lambda: kept(sizes=1)[0].replace("\n", "\r\n"),
+        lambda: notes.file_text(kept(sizes=11)),
+        lambda: "x" * 7000,
+        another_ledger,
+        newer_than_this,
+    ],
+)
+def test_what_is_no_checkpoint_of_this_ledger_is_refused(
+    owner: APIClient, world: World, make: Callable[[], str]
+) -> None:
+    answer: Any = owner.get(f"{E}/bundle", {"checkpoints": make()})
+    assert answer.status_code == 400, answer
+    assert set(answer.json()["errors"]) == {"checkpoints"}
+
+
 def test_a_changed_bundle_is_found_out(owner: APIClient, world: World, tmp_path: Path) -> None:
     _, bundle = downloaded(owner)
     changed = io.BytesIO()
@@ -181,6 +263,7 @@ def test_a_changed_bundle_is_found_out(owner: APIClient, world: World, tmp_path:
         ("delivery_id=", 400, "delivery_id"),
         ("delivery_id=%00", 400, "delivery_id"),
         ("delivery_id=a&delivery_id=b", 400, "delivery_id"),
+        ("checkpoints=a&checkpoints=b", 400, "checkpoints"),
         ("run_id=" + "x" * 65, 400, "run_id"),
         ("session_id=ghp_0123456789abcdefghijABCDEFGHIJ456789", 400, "session_id"),
     ],

@@ -200,7 +200,7 @@ def newer() -> str:
 def test_a_held_text_that_does_not_belong_here_is_refused_by_name(run_id: str, held: Callable[[], str]) -> None:
     with pytest.raises(InvalidInput) as refusal:
         exports.export(actor=SYSTEM, held=[held()])
-    assert list(refusal.value.fields) == ["held"]
+    assert list(refusal.value.fields) == ["checkpoints"]
 
 
 def test_without_a_checkpoint_there_is_nothing_to_export() -> None:

@@ -216,4 +216,11 @@ def test_a_file_holds_notes_as_they_were_signed() -> None:
     text = notes.file_text(kept)
     assert text.endswith("\n\n")
     assert list(notes.split(text)) == kept
-    assert list(notes.split("")) == []
+    assert list(notes.split(text.rstrip("\n"))) == kept
+    assert list(notes.split("")) == list(notes.split("\n\n")) == []
+
+
+@pytest.mark.parametrize("text", ["hello", f"{NOTE}\nhello", f"{NOTE}\n{TEXT}"])
+def test_a_file_does_not_hide_what_is_no_note(text: str) -> None:
+    with pytest.raises(NotANote):
+        list(map(notes.read, notes.split(text)))

@@ -16,6 +16,7 @@ from rollback_audit.api.serializers.records import shows
 from rollback_audit.api.viewsets.base import EvidenceViewSet, answered, downloaded
 from rollback_audit.engine import checkpoints, exports, proofs, queries
 from rollback_audit.engine.export_scopes import Scope
+from rollback_audit.evidence import notes
 from rollback_audit.evidence.bundle import VERIFIER
 from rollback_audit.models import LedgerCheckpoint
 from rollback_audit.records.evidence import (
@@ -26,6 +27,9 @@ from rollback_audit.records.evidence import (
 )
 
 LARGEST_TREE = 999_999_999
+# An address has 8 KiB, and a note some 300 characters once it is encoded.
+MOST_HELD = 10
+LONGEST_HELD = 6000
 _IDS = ("audit_id", "run_id", "delivery_id", "session_id")
 
 
@@ -96,7 +100,7 @@ class EvidenceBundle(EvidenceViewSet):
     also_refuses: ClassVar[frozenset[int]] = frozenset({404, 409})
 
     def query_names(self) -> set[str]:
-        return {"since", *_IDS}
+        return {"since", "checkpoints", *_IDS}
 
     @extend_schema(
         summary="Evidence to take along: exact entries, proofs, checkpoints, keys and the verifier, as a zip",
@@ -112,12 +116,30 @@ class EvidenceBundle(EvidenceViewSet):
                     ("session_id", "A single line and its proof."),
                 )
             ),
+            OpenApiParameter(
+                "checkpoints",
+                {"type": "string", "minLength": 1, "maxLength": LONGEST_HELD},
+                description=f"Up to {MOST_HELD} notes that you kept, as the file you give to the verifier has them.",
+            ),
         ],
     )
     def retrieve(self, request: Request) -> StreamingHttpResponse:
         ids = {name: self.narrowed_to(name) for name in _IDS}
-        bundle = exports.export(actor=self.actor, scope=Scope(since=self.moment("since"), **ids))
+        scope = Scope(since=self.moment("since"), **ids)
+        bundle = exports.export(actor=self.actor, scope=scope, held=self._held(request))
         return downloaded(bundle.chunks(), name=bundle.name, media_type="application/zip")
+
+    def _held(self, request: Request) -> list[str]:
+        """The notes that the bundle is to be comparable with. Not read as a text: signatures look like credentials."""
+        sent = request.query_params.get("checkpoints")
+        if sent is None:
+            return []
+        held = list(notes.split(sent[: LONGEST_HELD + 1]))
+        if not held or len(held) > MOST_HELD or len(sent) > LONGEST_HELD:
+            raise ValidationError(
+                {"checkpoints": [f"Expected 1 to {MOST_HELD} notes, {LONGEST_HELD} characters in all."]}
+            )
+        return held
 
 
 class EvidenceVerifier(EvidenceViewSet):

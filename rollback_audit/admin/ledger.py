@@ -75,7 +75,7 @@ class CheckpointList(EvidenceList):
     empty = "No checkpoint yet. A worker signs them: start one with cavra worker."
     columns = (
         Column("Lines", "tree_size", Kind.NUMBER, pages.CHECKPOINT),
-        identity("Root", "root_hash"),
         time("Signed", "signed_at"),
+        identity("Root", "root_hash"),
     )
     list_filter = (filters.age("signed_at"),)

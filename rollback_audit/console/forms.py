@@ -88,7 +88,10 @@ class HoldForm(ReasonForm):
 
     scope = forms.ChoiceField(label=_("Keeps"), choices=_options(HoldScope))
     subject_id = Typed(
-        label=_("Id"), required=False, max_length=64, help_text=_("Of the audit, delivery or schedule; empty for all.")
+        label=_("Id"),
+        required=False,
+        max_length=64,
+        help_text=_("Of the audit, delivery or schedule; empty for everything."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -37,6 +37,7 @@ def test_a_hold_is_placed_and_released_with_reasons(signed_in: SignedIn) -> None
     hold = LegalHold.objects.get()
     assert (hold.scope, hold.subject_id, hold.placed_by) == (HoldScope.AUDIT, evidence.audit_id, "olga")
     assert reverse("console:hold", args=[hold.hold_id]) in client.get(LIST).content.decode()
+    assert reverse("admin:rollback_audit_evidencepackage_record", args=[evidence.audit_id]) in placed
     for wanted in (hold.hold_id, hold.hold_id.rpartition("-")[2]):
         answer = client.get(reverse("console:find"), {"id": wanted})
         assert answer["Location"] == reverse("console:hold", args=[hold.hold_id])

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 LISTS = (
     "approvaldecision", "approvalplan", "connector", "delivery", "deliveryattempt", "deliveryplan",
     "drillacknowledgement", "drillroute", "drillschedule", "evidenceentry", "evidencepackage",
-    "healthalert", "healthalertacknowledgement", "ledgercheckpoint", "retryacknowledgement",
+    "healthalert", "healthalertacknowledgement", "ledgercheckpoint", "legalhold", "retryacknowledgement",
     "recovery", "recoveryclosure", "recoveryplaybook",
     "escalationacknowledgement", "executivereport", "recoveryescalation",
     "retrydecision", "retryplan", "runlane", "workerresult", "workerrun", "workerschedule",

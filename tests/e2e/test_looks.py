@@ -16,6 +16,7 @@ from rollback_audit.engine import (
     escalation_words,
     escalations,
     executive_reports,
+    holds,
     plans,
     recoveries,
     reviews,
@@ -23,10 +24,10 @@ from rollback_audit.engine import (
 )
 from rollback_audit.engine.actors import Actor, actor_for
 from rollback_audit.engine.recoveries import Closing
-from rollback_audit.models import Connector
+from rollback_audit.models import Connector, EvidencePackage
 from rollback_audit.planning.escalation import EscalationPolicy
 from rollback_audit.records.plans import RetryPlanRecord
-from rollback_audit.states import ClosureState, ConnectorStanding, DeliveryState, FailureKind, Role
+from rollback_audit.states import ClosureState, ConnectorStanding, DeliveryState, FailureKind, HoldScope, Role
 from tests import factories
 from tests.console.test_pages import LISTS
 from tests.e2e.conftest import ARTIFACTS, Windows
@@ -63,6 +64,7 @@ def fill() -> dict[str, str]:
         _govern()
         | _recover()
         | _report()
+        | _hold()
         | _sign()
         | {
             "route": reverse("console:route", args=[route.route_id]),
@@ -124,6 +126,21 @@ def _report() -> dict[str, str]:
     }
 
 
+def _hold() -> dict[str, str]:
+    """One hold in force, and one that was released."""
+    owner = _actor("paul", Role.PLATFORM_OWNER)
+    audit_id = EvidencePackage.objects.latest("pk").audit_id
+    held, _ = holds.place(
+        actor=owner, scope=HoldScope.AUDIT, subject_id=audit_id, reason="Case 4711, until the verdict."
+    )
+    over, _ = holds.place(actor=owner, scope=HoldScope.EVERYTHING, reason="Restored the backup of 31 January.")
+    holds.release(actor=owner, hold_id=over.hold_id, reason="The restore was looked at.")
+    return {
+        "hold": reverse("console:hold", args=[held.hold_id]),
+        "hold-released": reverse("console:hold", args=[over.hold_id]),
+    }
+
+
 def _sign() -> dict[str, str]:
     """All of it signed, but for a line that waits."""
     newest = checkpoints.sign_everything()
@@ -156,6 +173,7 @@ FIXED = {
     "new-schedule": reverse("console:new-schedule"),
     "escalation-form": reverse("console:plan-escalation"),
     "executive-report": reverse("console:executive-report"),
+    "place-hold": reverse("console:place-hold"),
     "password": reverse("admin:password_change"),
     "missing": reverse("console:plan", args=["gordackretry-0"]),
     **{f"list-{name}": reverse(address) for name, address in MODELS.items()},
@@ -192,7 +210,7 @@ def test_every_page_is_fit_to_be_seen(
             page.screenshot(path=folder / f"{name}-picture.png")
         overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         wrong += [f"{name}: {overflow} px wider than the window"] if overflow > 0 else []
-        if width == 1280:
+        if width != 1920:
             wrong += [f"{name}: {found['id']} {found['nodes'][0]['html'][:200]}" for found in _faults(page)]
         wrong += [f"{name}: {said}" for said in window.complaints if "404" not in said]
         window.complaints.clear()

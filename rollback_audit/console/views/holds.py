@@ -11,6 +11,13 @@ from rollback_audit.engine import holds
 from rollback_audit.engine.actors import Actor
 from rollback_audit.states import HoldScope, Permission
 
+# Where what a hold names is shown.
+_PAGES = {
+    HoldScope.AUDIT: "admin:rollback_audit_evidencepackage_record",
+    HoldScope.DELIVERY: "console:delivery",
+    HoldScope.SCHEDULE: "console:schedule",
+}
+
 
 @page
 def place(request: HttpRequest, actor: Actor) -> HttpResponseBase:
@@ -34,7 +41,8 @@ def place(request: HttpRequest, actor: Actor) -> HttpResponseBase:
 @page
 def hold(request: HttpRequest, actor: Actor, hold_id: str) -> HttpResponse:
     record = holds.read(actor=actor, hold_id=hold_id)
-    return show(request, actor, "console/hold.html", hold=record, form=ReasonForm())
+    subject = reverse(_PAGES[record.scope], args=[record.subject_id]) if record.subject_id else ""
+    return show(request, actor, "console/hold.html", hold=record, subject=subject, form=ReasonForm())
 
 
 @button("console:hold")

@@ -174,9 +174,8 @@ class Ledger:
         self.trusted.update(vkey for at, vkey, _ in keys if at < below)
         for note in sorted(notes, key=lambda note: int(note.size)):
             if note.origin != head.origin or not self.signed(note):
-                return [
-                    f"{'misuse' if given else 'tampered'}: no trusted key signed the checkpoint of size {note.size}"
-                ]
+                kind = "misuse" if given else "tampered"
+                return [f"{kind}: no trusted key signed the checkpoint of size {note.size}"]
             if note.size > head.size:
                 return [f"rolled back: the bundle ends at size {head.size}, the ledger has had size {note.size}"]
             if given and note.size not in self.roots:
@@ -199,12 +198,12 @@ class Meaning:
         self.ids, self.doubt, self.notices = (set[Any]() for _ in range(3))
         self.tries, self.open, self.outcomes, self.queued, self.receipts = (dict[Any, Any]() for _ in range(5))
         self.approvals, self.words, self.makers = (dict[Any, Any]() for _ in range(3))
-        self.readers = {
+        self.readers: dict[Any, Any] = {
             "attempt-sending": self._sending,
             "release-connector-delivery": self._ended,
             "late-result": self._ended,
             "possible-duplicate": lambda _, x: self.notices.add(f"{x['event_id']}-{x['attempt_number']}"),
-            "worker-run-queued": lambda _, x: self.queued.update({x["run_id"]: x["dry_run"]}),
+            "worker-run-queued": lambda _, x: self.queued.setdefault(x["run_id"], x["dry_run"]),
             "ledger-key": lambda _, x: self.keys.append((self.index, x["vkey"], _key(x["vkey"])[0])),
             "ledger-pruned": lambda _, x: self.pruned.extend((int(first), int(end)) for first, end in x["spans"]),
             f"{AUDIT}-retry-plan": lambda entry, x: self.makers.update({x["retry_plan_id"]: entry["signer"]}),
@@ -221,7 +220,8 @@ class Meaning:
             self.ids.add(_mark(entry["session_id"]))
             is_formed = WRITER.encode(entry).encode() == body and entry["schema_version"] == SCHEMA
             self._say((not is_formed or len(self.ids) == known, WRONG, "not canonical, or a session_id seen before"))
-            self.readers.get(entry["metadata_kind"], lambda *_: None)(entry, entry["record"])
+            kind = entry["metadata_kind"] if len(self.ids) > known else ""
+            self.readers.get(kind, lambda *_: None)(entry, entry["record"])
         except Exception:  # wrong types, missing fields, too deep, too large
             self._say((True, WRONG, "the entry is not what the format says"))
 
@@ -234,10 +234,10 @@ class Meaning:
         (last, last_fence), key = tries[-1] if tries else (0, 0), f"{event}-{number}"
         self._say(
             (number <= last or fence <= last_fence, WRONG, "the attempt's number or fence does not rise (2)"),
+            (run_id is None and number != 1, WRONG, "a retry that belongs to no run (4)"),
             (number > last + 1, ABSENT, "the attempt before it is not there (2)"),
             (self.open.pop(f"{event}-{last}", None) is not None, ABSENT, "the attempt before it was not settled (1)"),
             (event in self.doubt and key not in self.notices, ABSENT, "no possible-duplicate line announces it (3)"),
-            (run_id is None and number != 1, WRONG, "a retry that belongs to no run (4)"),
         )
         self.notices.discard(key)
         self.open[key], self.tries[event] = (self.index, started), (*tries, (number, fence))[-MOST_TRIES:]
@@ -248,24 +248,24 @@ class Meaning:
             self._approved(record, started)
 
     def _approved(self, record: Any, started: datetime) -> None:
-        name, found = record["approval_decision_id"], self.approvals.get(record["approval_decision_id"])
+        name = record["approval_decision_id"]
+        is_used, found, self.approvals[name] = name is None or name in self.approvals, self.approvals.get(name), None
         if found is None:
-            is_used = name is None or name in self.approvals
             self._say((is_used, WRONG, "its approval is used up (4)"), (True, ABSENT, "its approval is not there (4)"))
             return
-        maker = self.makers.get(found.plan)
+        maker, is_half = self.makers.get(found.plan), len(found.signers) < found.needed
         self._say(
             (found.state != "approved", WRONG, "its approval says another word (4)"),
             (found.fits != _mark(*map(record.get, GIVEN_FOR)), WRONG, "its approval is for something else (4)"),
             (self.words.pop(found.word, None) != _mark(name), WRONG, "a later word took its approval back (4)"),
-            (len(found.signers) < found.needed, ABSENT, "the second approval is not there (4)"),
-            (len(set(found.signers)) < found.needed, WRONG, "one person gave both approvals (4)"),
-            (found.ends <= started, WRONG, "its approval had expired (4)"),
-            (found.plan not in self.makers, ABSENT, "the line of its plan is not there (4)"),
+            (len(set(found.signers)) < len(found.signers), WRONG, "one person gave both approvals (4)"),
+            (found.ends <= started and not is_half, WRONG, "its approval had expired (4)"),
             (maker in found.signers and found.four_eyes != "off", WRONG, "the plan's maker approved it (4)"),
+            (is_half, ABSENT, "the second approval is not there (4)"),
+            (found.plan not in self.makers, ABSENT, "the line of its plan is not there (4)"),
         )
         self.alone += maker in found.signers
-        self.approvals[name], self.makers[found.plan] = None, maker  # said once
+        self.makers[found.plan] = maker  # said once
 
     def _ended(self, entry: Any, record: Any) -> None:
         event, number, fence, outcome = (record[x] for x in ("event_id", "attempt_number", "fence", "outcome"))
@@ -290,8 +290,8 @@ class Meaning:
         signer, plan, state, eyes = (sys.intern({**record, **entry}[x]) for x in APPROVAL)
         if entry["session_id"] != f"{name}-second":
             word, fits = _mark(record["delivery_id"], record["decision_digest"]), _mark(*map(record.get, GIVEN_FOR))
-            self.words[word], needed = _mark(name), record["approvals_needed"]
-            self.approvals[name] = Approval(state, fits, word, needed, ends, plan, eyes, (signer,))
+            self.words[word], needed = _mark(entry["session_id"]), record["approvals_needed"]
+            self.approvals.setdefault(name, Approval(state, fits, word, needed, ends, plan, eyes, (signer,)))
         elif first := self.approvals.get(name):
             self.approvals[name] = first._replace(ends=ends, signers=(*first.signers, signer))
 
@@ -315,12 +315,12 @@ class Meaning:
         is_wrong = record["dry_run"] and self.queued.get(run_id, False) is None
         self._say((not adds_up, WRONG, "the receipt does not add up (6)"), (is_wrong, WRONG, "a dry run has sent (5)"))
         if not record["dry_run"] and record["state"] in {"completed", "aborted"}:
-            self.receipts[run_id] = self.index, *total[1:5]
+            self.receipts[self.index] = run_id, *total[1:5]
 
     def judge(self, ledger: Ledger, scope: dict[str, Any]) -> list[str]:
         """The findings by index. What is absent from a part of the ledger may be in the rest of it."""
         is_whole, run, is_single = ledger.shown == ledger.size, scope.get("run_id"), bool(scope.get("session_id"))
-        for run_id, (at, *ended) in self.receipts.items():
+        for at, (run_id, *ended) in self.receipts.items():
             counts = [self.counted[run_id, part] for part in PARTS[:4]]
             if counts != ended and (is_whole or run_id == run):
                 self.findings.append((at, ABSENT, "the receipt does not count what its run recorded (6)"))

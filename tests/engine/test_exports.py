@@ -16,11 +16,12 @@ from rollback_audit.engine.drain import drain
 from rollback_audit.engine.export_scopes import Scope
 from rollback_audit.engine.integrity import Finding
 from rollback_audit.errors import InvalidInput, NotAllowed, StateForbids, UnknownRecord
-from rollback_audit.evidence import notes, verify_evidence
+from rollback_audit.evidence import notes
 from rollback_audit.models import EvidenceEntry, LedgerCheckpoint, LedgerLeaf, guards
 from rollback_audit.states import LedgerFault, MetadataKind, Permission
 from tests.engine.conftest import People
 from tests.engine.loop import Loop
+from tests.evidence.agreement import verify
 from tests.receivers import RecordingReceiver
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -70,7 +71,7 @@ def lines(path: Path, what: bytes = b"entry ") -> list[dict[str, object]]:
 
 def verdict(path: Path, *, held: Path | None = None) -> tuple[int, list[str]]:
     key = str(ledger_keys.announced()[0].key)
-    report = verify_evidence.verify(path, keys=[key], checkpoints=[held] if held else [])
+    report = verify(path, keys=[key], checkpoints=[held] if held else [])
     return report.exit_code, report.findings
 
 

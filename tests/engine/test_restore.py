@@ -28,12 +28,12 @@ from rollback_audit.engine.integrity import Finding
 from rollback_audit.engine.packages import AuditFilters
 from rollback_audit.errors import StateForbids
 from rollback_audit.evidence import notes
-from rollback_audit.evidence.verify_evidence import verify
 from rollback_audit.models import EvidenceEntry, guards
 from rollback_audit.states import HoldScope, LedgerFault
 from tests import postgres
 from tests.engine.conftest import People
 from tests.engine.loop import Loop
+from tests.evidence.agreement import verify
 from tests.receivers import RecordingReceiver
 
 pytestmark = pytest.mark.django_db(transaction=True)

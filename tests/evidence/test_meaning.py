@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from rollback_audit.evidence.verify_evidence import Report, verify
+from rollback_audit.evidence.verify_evidence import Report
 from rollback_audit.states import MetadataKind, Outcome, ResultState
+from tests.evidence.agreement import verify
 from tests.evidence.bundles import KEY, build, canonical
 from tests.evidence.stories import (
     APPROVAL,

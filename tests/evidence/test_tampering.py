@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import pytest
 
-from rollback_audit.evidence.verify_evidence import Report, verify
+from rollback_audit.evidence.verify_evidence import Report
+from tests.evidence.agreement import verify
 from tests.evidence.bundles import KEY, Parts, Signer, build, entry_line, leaf, node_line, note
 from tests.evidence.stories import many
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from rollback_audit.evidence import verify_evidence
-from rollback_audit.evidence.verify_evidence import verify
+from tests.evidence.agreement import verify
 from tests.evidence.bundles import KEY, Parts, Signer, build, leaf, note
 from tests.evidence.stories import ledger_key, loop, many
 
@@ -327,7 +327,8 @@ def test_any_flipped_byte_of_the_file_ends_in_a_verdict(tmp_path: Path) -> None:
         at = draw.randrange(len(data))
         changed = io.BytesIO(data[:at] + bytes([data[at] ^ 1 << draw.randrange(8)]) + data[at + 1 :])
         (tmp_path / "bundle.zip").write_bytes(changed.getvalue())
-        assert verify(tmp_path / "bundle.zip").exit_code in {0, 1, 3}
+        # A verifier may see the fault in a line or in the zip around it, so only this one is asked.
+        assert verify_evidence.verify(tmp_path / "bundle.zip").exit_code in {0, 1, 3}
 
 
 def test_a_finding_repeats_nothing_that_a_bundle_says(tmp_path: Path) -> None:

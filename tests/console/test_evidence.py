@@ -175,6 +175,14 @@ def test_checkpoints_are_paged_by_size(auditor: Client) -> None:
     assert back.rows == first.rows
 
 
+@pytest.mark.parametrize("query", ["delivery=a", "nope=1", "since=yesterday", "audit_id=a&delivery_id=b", "a=%00"])
+def test_an_address_that_names_no_part_does_not_give_the_whole(auditor: Client, lines: list[str], query: str) -> None:
+    checkpoints.sign_everything()
+    refused = auditor.get(f"{BUNDLE}?{query}")
+    assert refused.status_code == 400
+    assert "Nothing was changed." in refused.content.decode()
+
+
 def test_deliveries_runs_and_packages_offer_their_evidence(
     signed_in: SignedIn, auditor: Client, configure: Callable[..., None]
 ) -> None:

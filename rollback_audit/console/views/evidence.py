@@ -11,13 +11,16 @@ from rollback_audit.console.forms import BundleForm
 from rollback_audit.engine import exports, proofs
 from rollback_audit.engine.actors import Actor
 from rollback_audit.engine.export_scopes import Scope
+from rollback_audit.errors import InvalidInput
 from rollback_audit.evidence.bundle import VERIFIER
 
 
 @require_safe
 @page
 def bundle(request: HttpRequest, actor: Actor) -> StreamingHttpResponse:
-    """What the address names, or the whole ledger."""
+    """What the address names, or the whole ledger: a mistyped name must not give everything in the place of a part."""
+    if request.GET.keys() - BundleForm.base_fields.keys():
+        raise InvalidInput({"address": [f"It may name one of {', '.join(BundleForm.base_fields)}."]})
     made = exports.export(actor=actor, scope=Scope(**read(BundleForm(request.GET))))
     return _downloaded(made.chunks(), name=made.name, media_type="application/zip")
 

@@ -1,11 +1,12 @@
 """`cavra evidence`: the ledger's proof, from the terminal."""
 
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from rollback_audit.engine import checkpoints, exports, integrity, ledger_keys, proofs
 from rollback_audit.engine.export_scopes import Scope
@@ -17,6 +18,14 @@ def _moment(text: str) -> datetime:
     """A moment in ISO 8601; without an offset it is UTC."""
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _text(path: Path) -> str:
+    """What a file of notes holds."""
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise CommandError("--checkpoints: this file cannot be read.") from None
 
 
 class Command(BaseCommand):
@@ -71,7 +80,7 @@ class Command(BaseCommand):
         )
 
     def _export(self, *, out: Path, checkpoints: Path | None, **asked: Any) -> None:
-        held = list(notes.split(checkpoints.read_text())) if checkpoints else ()
+        held = list(notes.split(_text(checkpoints))) if checkpoints else ()
         scope = Scope(
             since=asked["since"], audit_id=asked["audit_id"], run_id=asked["run"], delivery_id=asked["delivery"]
         )
@@ -82,8 +91,11 @@ class Command(BaseCommand):
                 for chunk in bundle.chunks():
                     file.write(chunk)
             draft.replace(out)
+        except OSError:
+            raise CommandError("--out: this file cannot be written.") from None
         finally:
-            draft.unlink(missing_ok=True)
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
         self.stdout.write(f"{bundle.entry_count} of {bundle.tree_size} entries in {out}.")
 
     def _verify(self, *, bundle: str, key: list[str], checkpoints: list[str], **_options: object) -> None:

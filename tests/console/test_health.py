@@ -1,6 +1,7 @@
 """The Health page: what is wrong, telling it, and a word on what was told."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.test import Client
@@ -46,7 +47,7 @@ def test_the_page_says_what_is_wrong_and_what_to_do(signed_in: SignedIn) -> None
 
 
 def test_each_condition_leads_to_what_it_is_about(signed_in: SignedIn) -> None:
-    factories.schedule("payments", next_due_at=factories.now())
+    factories.schedule("payments", next_due_at=factories.now() - timedelta(minutes=1))
     factories.connector("siem", hold=ConnectorStanding.CREDENTIAL_REFUSED, held_since=factories.now())
     page = text_of(signed_in("ada", Role.AUDITOR), PAGE)
     assert f'href="{reverse("console:schedule", args=["payments"])}"' in page

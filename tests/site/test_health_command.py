@@ -1,9 +1,9 @@
 """`cavra health`, as a script asks for it."""
 
 import io
-from datetime import timedelta
 import json
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command

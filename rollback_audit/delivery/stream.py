@@ -12,6 +12,7 @@ Over TLS the receiver has to say close_notify as well (RFC 5425, 4.4): without i
 import socket
 import ssl
 import sys
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -89,7 +90,7 @@ class Stream:
                 return Outcome.NOT_SENT, FailureKind.TLS_FAILED
             return _LOST
         except OSError:
-            return self._hung_up()
+            return self._refused() or self._hung_up()
 
     def timed_out(self) -> End:
         """How the talk ends when its deadline passes now."""
@@ -114,18 +115,19 @@ class Stream:
             return WAIT_READ
         return _CONFIRMED if is_acknowledged(self._connection) else WAIT_MOMENT
 
-    def _receive(self) -> None:
+    def _receive(self) -> bool:
         """Take in one chunk, if one is there. One at a time, so that a flood does not hold up other exchanges."""
         try:
             chunk = self._connection.recv(_CHUNK_BYTES)
         except BlockingIOError:
-            return
+            return False
         self._received_bytes += len(chunk)
         if not chunk:
             self._is_over = True
             self._incoming.write_eof()
         elif self._tls is not None and not self._is_farewell:
             self._incoming.write(chunk)
+        return bool(chunk)
 
     def _shake_hands(self, tls: ssl.SSLObject) -> bool:
         try:
@@ -181,6 +183,22 @@ class Stream:
             if not self._allow_bare_close:
                 raise
             self._is_farewell = True
+
+    def _refused(self) -> End | None:
+        """What the receiver said before it reset the connection, where that ended the handshake: it lies unread when
+        it was writing or closing that failed.
+        """
+        if self._tls is None:
+            return None
+        with suppress(OSError):
+            while self._received_bytes <= READ_BODY_BYTES and self._receive():
+                """Into the memory of TLS."""
+        try:
+            self._read_farewell(self._tls)
+        except ssl.SSLError as error:
+            if error.reason in _HANDSHAKE_ALERTS:
+                return Outcome.NOT_SENT, FailureKind.TLS_FAILED
+        return None
 
     def _hung_up(self) -> End:
         if self._has_begun:

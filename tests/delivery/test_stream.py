@@ -18,7 +18,7 @@ from rollback_audit.delivery.answer import READ_BODY_BYTES
 from rollback_audit.delivery.client import Client
 from rollback_audit.delivery.contract import STREAM, Egress, Send, Settlement
 from rollback_audit.delivery.exchange import Exchange
-from rollback_audit.delivery.stream import is_acknowledged
+from rollback_audit.delivery.stream import Stream, is_acknowledged
 from rollback_audit.states import FailureKind, Outcome
 from tests.delivery.certificates import Issued
 from tests.delivery.conftest import send_to
@@ -321,6 +321,48 @@ def test_a_receiver_may_ask_for_the_clients_certificate(
         refused = (Outcome.NOT_SENT, FailureKind.TLS_FAILED)
         assert end(sent(port, scheme="tls", egress=trusted)) == refused
         assert end(sent(port, scheme="tls", egress=own(Issued.root("another"), "unknown"))) == refused
+
+
+class Hesitant(socket.socket):
+    """A connection that sends its hello, and the rest at once; when it closes, the receiver has said what it would."""
+
+    waits_for: threading.Event
+    held: bytes | None = None
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        if self.held is None:
+            self.held = b""
+            return super().send(data, flags)
+        self.held += data
+        return len(data)
+
+    def shutdown(self, how: int) -> None:
+        assert self.held
+        super().send(self.held)
+        assert self.waits_for.wait(10)
+        super().shutdown(how)
+
+
+def test_a_refusal_counts_though_the_connection_was_reset_before_it_was_read(
+    context: ssl.SSLContext, trusted: dict[str, str]
+) -> None:
+    def refuse(connection: socket.socket, stopping: threading.Event) -> None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with suppress(OSError):
+            context.wrap_socket(connection, server_side=True).close()
+        refused.set()
+
+    refused = threading.Event()
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(trusted["ca_file"])
+    with raw_receiver(refuse) as port, Hesitant() as connection:
+        connection.waits_for = refused
+        connection.connect(("127.0.0.1", port))
+        connection.setblocking(False)
+        stream = Stream(connection, MESSAGE, tls_host="127.0.0.1", egress=egress_to(port, **trusted))
+        while isinstance(result := stream.advance(), int):
+            """Nothing else is waited for."""
+    assert result == (Outcome.NOT_SENT, FailureKind.TLS_FAILED)
 
 
 @pytest.mark.parametrize(

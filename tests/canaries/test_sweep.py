@@ -54,7 +54,7 @@ def test_the_search_sees_every_kind_in_every_encoding_wherever_it_stands(encodin
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 @pytest.mark.django_db
 def test_no_canary_is_anywhere(scene: Scene, log: LogLines, capfd: pytest.CaptureFixture[str]) -> None:
     for put in DOORS.values():
@@ -67,7 +67,7 @@ def test_no_canary_is_anywhere(scene: Scene, log: LogLines, capfd: pytest.Captur
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("switch_off", "door", "kinds"),

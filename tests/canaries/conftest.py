@@ -2,7 +2,6 @@
 
 import json
 import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -27,9 +26,13 @@ from tests.engine.conftest import configure, later, people, receiver  # noqa: F4
 SEED = "CANARY_SEED"
 
 
+# Always the same, so that a change and not luck decides; another one goes into the environment.
+_SEED = "1"
+
+
 @pytest.fixture
 def random() -> Random:
-    seed = os.environ.get(SEED) or secrets.token_hex(8)
+    seed = os.environ.get(SEED, _SEED)
     print(f"{SEED}={seed}")
     return Random(seed)
 
